@@ -1,0 +1,203 @@
+"""What the estate is made of: web apps, Traffic Manager profiles, endpoints. Values only; no I/O, no clock.
+
+    World ── groups, apps, profiles (each replaced whole, never mutated) ── version goes up with every change
+
+A change is `world.put_app(replace(app, state=…))`; listeners (name server, monitor, front end, truth) are told after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What an operator set."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+class Health(StrEnum):
+    """What probing found (azure-facts §3.1). Endpoint and profile statuses share one enum."""
+
+    CHECKING_ENDPOINT = "CheckingEndpoint"
+    CHECKING_ENDPOINTS = "CheckingEndpoints"
+    ONLINE = "Online"
+    DEGRADED = "Degraded"
+    DISABLED = "Disabled"
+    INACTIVE = "Inactive"
+    STOPPED = "Stopped"
+    UNMONITORED = "Unmonitored"
+
+
+class Kind(StrEnum):
+    """The type segment of an endpoint's resource id."""
+
+    AZURE = "azureEndpoints"
+    EXTERNAL = "externalEndpoints"
+    NESTED = "nestedEndpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    first: str
+    last: str | None = None
+    scope: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRange:
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    name: str
+    kind: Kind
+    target: str = ""  # host name or IP address; derived for azure and nested endpoints
+    target_resource_id: str | None = None
+    status: Status = Status.ENABLED
+    weight: int = 1
+    priority: int = 1
+    location: str | None = None  # display form, "East US"
+    min_child: int | None = None
+    min_child_v4: int | None = None
+    min_child_v6: int | None = None
+    always_serve: Status = Status.DISABLED
+    headers: tuple[Header, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    geo: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """monitorConfig of a profile."""
+
+    protocol: str = "HTTP"
+    port: int = 80
+    path: str | None = "/"
+    interval_s: int = 30
+    timeout_s: int = 10
+    tolerated: int = 3
+    headers: tuple[Header, ...] = ()
+    expected: tuple[StatusRange, ...] = ()  # empty means 200 only
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    group: str
+    name: str
+    relative_name: str
+    status: Status = Status.ENABLED
+    routing: str = "Priority"
+    ttl: int = 60
+    probe: Probe = Probe()
+    endpoints: tuple[Endpoint, ...] = ()
+    max_return: int | None = None
+    view: Status = Status.DISABLED  # trafficViewEnrollmentStatus
+    record_type: str | None = None
+    tags: Mapping[str, str] | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.group.lower(), self.name.lower()
+
+    @property
+    def fqdn(self) -> str:
+        return f"{self.relative_name}.trafficmanager.net"
+
+
+@dataclass(frozen=True, slots=True)
+class WebApp:
+    group: str
+    name: str
+    location: str  # display form, "East US"
+    default_host: str
+    state: str = "Running"  # the desired state that ARM shows: Running, Stopped
+    host_names: tuple[str, ...] = ()  # custom names bound to the app, without the default host
+    modified_ns: int = 0  # wall clock, ns since 1970: lastModifiedTimeUtc and the ETag
+    sku: str = "Standard"
+    kind: str = "app"
+    settings: Mapping[str, str] = field(default_factory=dict)  # application settings
+    web_config: Mapping[str, object] = field(default_factory=dict)  # what was set of config/web
+    slot_settings: tuple[str, ...] = ()  # slotConfigNames
+    affinity: bool = True
+    https_only: bool = False
+    plan: str | None = None  # serverFarmId
+    tags: Mapping[str, str] | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.group.lower(), self.name.lower()
+
+    @property
+    def region(self) -> str:
+        return region_of(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    location: str
+    tags: Mapping[str, str] | None = None
+
+
+def region_of(location: str) -> str:
+    """Return the programmatic name of a region: "East US" and "eastus" both give "eastus"."""
+    return location.replace(" ", "").lower()
+
+
+Listener = Callable[["World"], None]
+
+
+@dataclass
+class World:
+    """All that exists, keyed case-insensitively. One writer: the control-plane process's event loop."""
+
+    subscription: str
+    groups: dict[str, Group] = field(default_factory=dict)
+    apps: dict[tuple[str, str], WebApp] = field(default_factory=dict)
+    profiles: dict[tuple[str, str], Profile] = field(default_factory=dict)
+    version: int = 0
+    listeners: list[Listener] = field(default_factory=list)
+
+    def put_group(self, group: Group) -> None:
+        self.groups[group.name.lower()] = group
+        self._changed()
+
+    def put_app(self, app: WebApp) -> None:
+        self.apps[app.key] = app
+        self._changed()
+
+    def put_profile(self, profile: Profile) -> None:
+        self.profiles[profile.key] = profile
+        self._changed()
+
+    def drop_group(self, name: str) -> None:
+        key = name.lower()
+        del self.groups[key]
+        self.apps = {k: v for k, v in self.apps.items() if k[0] != key}
+        self.profiles = {k: v for k, v in self.profiles.items() if k[0] != key}
+        self._changed()
+
+    def drop_app(self, key: tuple[str, str]) -> None:
+        del self.apps[key]
+        self._changed()
+
+    def drop_profile(self, key: tuple[str, str]) -> None:
+        del self.profiles[key]
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+        for listener in self.listeners:
+            listener(self)
