@@ -134,6 +134,11 @@ class WebApp:
     https_only: bool = False
     plan: str | None = None  # serverFarmId
     tags: Mapping[str, str] | None = None
+    version: str = "1.0.0"  # what the app says its deployed version is
+    certificates: tuple[str, ...] = ()  # custom names that have a certificate (SniEnabled)
+    strings: Mapping[str, object] = field(default_factory=dict)  # connection strings
+    slot_strings: tuple[str, ...] = ()  # slotConfigNames' connectionStringNames
+    given: Mapping[str, object] = field(default_factory=dict)  # properties a client set that have no field of their own
 
     @property
     def key(self) -> tuple[str, str]:
@@ -143,12 +148,30 @@ class WebApp:
     def region(self) -> str:
         return region_of(self.location)
 
+    @property
+    def is_slot(self) -> bool:
+        """A deployment slot is an app of its own, named "app/slot" (as ARM names it) with a host name of its own."""
+        return "/" in self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
     name: str
     location: str
     tags: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A resource that the estate only keeps: an App Service plan, a public IP address."""
+
+    id: str
+    kind: str  # "Microsoft.Web/serverfarms"
+    body: Mapping[str, object]  # as a GET prints it
+
+    @property
+    def key(self) -> str:
+        return self.id.lower()
 
 
 def region_of(location: str) -> str:
@@ -167,6 +190,7 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
     apps: dict[tuple[str, str], WebApp] = field(default_factory=dict)
     profiles: dict[tuple[str, str], Profile] = field(default_factory=dict)
+    plain: dict[str, Plain] = field(default_factory=dict)
     version: int = 0
     listeners: list[Listener] = field(default_factory=list)
 
@@ -182,15 +206,28 @@ class World:
         self.profiles[profile.key] = profile
         self._changed()
 
+    def put_plain(self, resource: Plain) -> None:
+        self.plain[resource.key] = resource
+        self._changed()
+
+    def drop_plain(self, key: str) -> None:
+        del self.plain[key]
+        self._changed()
+
     def drop_group(self, name: str) -> None:
         key = name.lower()
         del self.groups[key]
         self.apps = {k: v for k, v in self.apps.items() if k[0] != key}
         self.profiles = {k: v for k, v in self.profiles.items() if k[0] != key}
+        self.plain = {k: v for k, v in self.plain.items() if f"/resourcegroups/{key}/" not in k}
         self._changed()
 
     def drop_app(self, key: tuple[str, str]) -> None:
-        del self.apps[key]
+        """Remove an app with its slots."""
+        group, name = key
+        self.apps = {
+            k: v for k, v in self.apps.items() if k != key and not (k[0] == group and k[1].startswith(name + "/"))
+        }
         self._changed()
 
     def drop_profile(self, key: tuple[str, str]) -> None:
