@@ -228,6 +228,7 @@ class WorkerReport:
     offset_ns: int = 0  # its clock minus the harness's; 0 on one host
     offset_bound_ns: int = 0
     finished: bool = True  # False: the process died; what it had not flushed is lost
+    unsent: int = 0  # of those recorded: cut because this machine had no port, descriptor or memory left to send them
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,391 @@
+"""The samples of one run on disk: written by the load process, read while it runs, archived when it is done.
+
+    samples-N.bin      records of `SAMPLE_DTYPE`, appended; N is the worker
+    samples-N.json     what the small integers mean, the clock, and what the worker says of itself
+    samples.parquet    all workers, in order of sending, once archived
+
+Fixed records, one write per half second: the writer may cost at most 5 % of the generator (measurement.md §7). The
+JSON is renamed into place before any record that needs it is written, so a reader never meets an unknown number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from failover_drill.errors import JournalError
+from failover_drill.facts import (
+    SAMPLE_DTYPE,
+    ClockAnchor,
+    SampleNames,
+    SampleRecords,
+    SampleTable,
+    WorkerReport,
+)
+
+RECORD = struct.Struct("<qIIHHHHBBBBBBH")
+assert RECORD.size == SAMPLE_DTYPE.itemsize
+_ROOM = 8192  # records held in memory at most
+_MOST_NAMES = 255  # an index into a table of names is one byte
+_LATEST_US = 2**32 - 1
+_SCHEMA = 1
+
+
+def now_anchor() -> ClockAnchor:
+    """Read both clocks at one instant."""
+    return ClockAnchor(wall_ns=time.time_ns(), mono_ns=time.monotonic_ns())
+
+
+class NameTable:
+    """Names to one-byte indices, in order of appearance. The last index means "any other" once it is full."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = list(names)
+        self._index = {name: i for i, name in enumerate(self.names)}
+
+    def index(self, name: str) -> int:
+        found = self._index.get(name)
+        return self._add(name) if found is None else found
+
+    def _add(self, name: str) -> int:
+        if len(self.names) >= _MOST_NAMES:
+            name = "(other)"
+            if name in self._index:
+                return self._index[name]
+        self._index[name] = len(self.names)
+        self.names.append(name)
+        return self._index[name]
+
+
+class Recorder:
+    """Appends the samples of one worker. Bounded in memory; `flush` at least every half second, `close` at the end.
+
+    A sample that cannot be written (a full disk) is counted in `lost`, never raised into the request that made it.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        worker: int = 0,
+        kind: str = "samples",
+        rate: float = 0.0,
+        paths: Sequence[str] = ("/",),
+        anchor: ClockAnchor | None = None,
+        offset_ns: int = 0,
+        offset_bound_ns: int = 0,
+    ) -> None:
+        self.worker = worker
+        self.rate = rate
+        self.anchor = anchor or now_anchor()
+        self.regions, self.addresses, self.paths = NameTable([""]), NameTable([""]), NameTable(paths)
+        self.scheduled = self.recorded = self.lost = self.unsent = 0
+        self.locust_requests = self.locust_failures = 0
+        self.offset_ns, self.offset_bound_ns = offset_ns, offset_bound_ns
+        self.on_flush: list[Any] = []  # called with the bytes of each flush
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self.path = run_dir / f"{kind}-{worker}.bin"
+        self._header = self.path.with_suffix(".json")
+        self._buffer = bytearray(RECORD.size * _ROOM)
+        self._held = 0
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._write_header(finished=False)
+
+    def add(
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        done_ns: int,
+        lane: int,
+        resolver: int,
+        status: int,
+        outcome: int,
+        population: int,
+        region: int,
+        address: int,
+        path: int,
+        flags: int,
+    ) -> None:
+        """Add one sample. Region, address and path are indices taken from this recorder's tables."""
+        if self._held == _ROOM:
+            self.flush()
+        late, took = (sent_ns - intended_ns) // 1000, (done_ns - sent_ns) // 1000
+        RECORD.pack_into(
+            self._buffer,
+            self._held * RECORD.size,
+            intended_ns,
+            late if 0 <= late <= _LATEST_US else (0 if late < 0 else _LATEST_US),
+            took if 0 <= took <= _LATEST_US else (0 if took < 0 else _LATEST_US),
+            lane & 0xFFFF,
+            resolver & 0xFFFF,
+            status & 0xFFFF,
+            self.worker,
+            outcome,
+            population,
+            region,
+            address,
+            path,
+            flags,
+            0,
+        )
+        self._held += 1
+        self.recorded += 1
+
+    def flush(self) -> None:
+        """Write what is held: first the header, which the records need, then the records in one write."""
+        held, self._held = self._held, 0
+        chunk = bytes(memoryview(self._buffer)[: held * RECORD.size])
+        try:
+            self._write_header(finished=False)
+            _append(self._fd, chunk)
+        except OSError:
+            self.recorded -= held
+            self.lost += held
+            return
+        for listener in self.on_flush:
+            listener(chunk)
+
+    def close(self) -> None:
+        """Write the rest and the worker's last word. Safe to call twice."""
+        if self._fd < 0:
+            return
+        self.flush()
+        os.close(self._fd)
+        self._fd = -1
+        self._write_header(finished=True)
+
+    def report(self, *, finished: bool) -> WorkerReport:
+        return WorkerReport(
+            worker=self.worker,
+            scheduled=self.scheduled,
+            recorded=self.recorded,
+            locust_requests=self.locust_requests,
+            locust_failures=self.locust_failures,
+            offset_ns=self.offset_ns,
+            offset_bound_ns=self.offset_bound_ns,
+            finished=finished,
+            unsent=self.unsent,
+        )
+
+    def header(self, *, finished: bool) -> Header:
+        names = SampleNames(tuple(self.regions.names), tuple(self.addresses.names), tuple(self.paths.names))
+        return Header(self.report(finished=finished), names, self.anchor, self.rate, time.monotonic_ns())
+
+    def _write_header(self, *, finished: bool) -> None:
+        _replace(self._header, self.header(finished=finished).to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands beside one file of records. `written_ns` is when: the last sign of life of a worker that died."""
+
+    report: WorkerReport
+    names: SampleNames
+    anchor: ClockAnchor
+    rate: float
+    written_ns: int
+
+    def to_json(self) -> str:
+        return json.dumps({"schema": _SCHEMA, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> Header:
+        """Raises `JournalError` naming *where*."""
+        try:
+            given = json.loads(text)
+            if given["schema"] > _SCHEMA:
+                raise JournalError(f"{where}: schema {given['schema']} is newer than this program's {_SCHEMA}")
+            known = {f.name for f in fields(WorkerReport)}
+            return cls(
+                report=WorkerReport(**{k: v for k, v in given["report"].items() if k in known}),
+                names=SampleNames(**{k: tuple(v) for k, v in given["names"].items()}),
+                anchor=ClockAnchor(**given["anchor"]),
+                rate=float(given["rate"]),
+                written_ns=int(given["written_ns"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise JournalError(f"{where}: not the header of a file of samples ({error})") from None
+
+
+def read_samples(run_dir: Path, kind: str = "samples") -> tuple[SampleTable, tuple[WorkerReport, ...]]:
+    """Return all samples of *kind* ("samples" or "control") in order of sending, and what each worker said of itself.
+
+    Times are moved to the harness's clock. A torn last record is left out; as the worker that wrote it counted it as
+    scheduled, it shows as lost. No samples at all is an empty table. Raises `JournalError` where a file is unreadable.
+    """
+    archived = run_dir / f"{kind}.parquet"
+    paths = sorted(run_dir.glob(f"{kind}-*.bin"), key=_worker_of)
+    if not paths and archived.exists():
+        return _read_archive(archived)
+    parts = [_read_part(path) for path in paths]
+    return _merge(parts), tuple(header.report for header, _ in parts)
+
+
+def tail(path: Path, offset: int = 0) -> tuple[SampleRecords, int]:
+    """Return the whole records from byte *offset* on, and the offset to go on from. A missing file has none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            chunk = file.read()
+    except FileNotFoundError:
+        return np.empty(0, SAMPLE_DTYPE), offset
+    whole = len(chunk) - len(chunk) % RECORD.size
+    return np.frombuffer(chunk[:whole], SAMPLE_DTYPE), offset + whole
+
+
+def read_header(path: Path) -> Header:
+    """Return the header beside the file of records at *path*. Raises `JournalError`."""
+    beside = path.with_suffix(".json")
+    try:
+        return Header.from_json(beside.read_text(), str(beside))
+    except OSError as error:
+        raise JournalError(f"{beside}: {error.strerror}") from None
+
+
+def note_death(path: Path, died_ns: int) -> None:
+    """Count what a worker that died should have sent between its last sign of life and *died_ns*.
+
+    To be called by whoever saw it die, once; a worker that finished is left alone.
+    """
+    header = read_header(path)
+    if header.report.finished:
+        return
+    missed = max(0, int((died_ns - header.written_ns) / 1e9 * header.rate))
+    said = {**asdict(header.report), "scheduled": header.report.scheduled + missed}
+    after = Header(WorkerReport(**said), header.names, header.anchor, header.rate, died_ns)
+    _replace(path.with_suffix(".json"), after.to_json())
+
+
+def archive(run_dir: Path) -> tuple[Path, ...]:
+    """Turn the records of a finished run into Parquet, read it back, and only then remove them. Returns the archives."""
+    made = []
+    for kind in ("samples", "control"):
+        paths = sorted(run_dir.glob(f"{kind}-*.bin"), key=_worker_of)
+        if paths:
+            made.append(_archive(run_dir / f"{kind}.parquet", paths))
+    return tuple(made)
+
+
+def _archive(target: Path, paths: Sequence[Path]) -> Path:
+    parts = [_read_part(path) for path in paths]
+    table = _merge(parts)
+    headers = [header.to_json() for header, _ in parts]
+    spare = target.with_suffix(".parquet.new")
+    _write_parquet(spare, table, headers)
+    again, _ = _read_archive(spare)
+    if not np.array_equal(again.records, table.records):
+        raise JournalError(f"{spare}: reads back differently from what was written; the records are kept")
+    spare.replace(target)
+    for path in paths:
+        path.unlink()
+        path.with_suffix(".json").unlink()
+    return target
+
+
+def _write_parquet(path: Path, table: SampleTable, headers: Sequence[str]) -> None:
+    names = SAMPLE_DTYPE.names or ()
+    stored = [name for name in names if name != "spare"]
+    schema = pa.schema(
+        [(name, pa.from_numpy_dtype(SAMPLE_DTYPE[name])) for name in stored],
+        metadata={"names": json.dumps(asdict(table.names)), "headers": json.dumps(list(headers))},
+    )
+    wide = [name for name in stored if SAMPLE_DTYPE[name].itemsize >= 4]  # delta packs 32 and 64 bits only
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[name for name in stored if name not in wide],
+        column_encoding=dict.fromkeys(wide, "DELTA_BINARY_PACKED"),
+        write_statistics=False,
+    ) as writer:
+        for rows in _slices(len(table.records)):
+            columns = [pa.array(np.ascontiguousarray(table.records[name][rows])) for name in stored]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _slices(length: int, step: int = 1 << 20) -> Iterator[slice]:
+    return (slice(begin, begin + step) for begin in range(0, length, step))
+
+
+def _read_archive(path: Path) -> tuple[SampleTable, tuple[WorkerReport, ...]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            said = file.schema_arrow.metadata or {}
+            names = SampleNames(**{k: tuple(v) for k, v in json.loads(said[b"names"]).items()})
+            headers = [Header.from_json(text, str(path)) for text in json.loads(said[b"headers"])]
+            records = np.zeros(file.metadata.num_rows, SAMPLE_DTYPE)
+            begin = 0
+            for batch in file.iter_batches(1 << 18):
+                for name in batch.schema.names:
+                    records[name][begin : begin + len(batch)] = batch.column(name).to_numpy()
+                begin += len(batch)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise JournalError(f"{path}: not an archive of samples ({error})") from None
+    return SampleTable(records, names), tuple(header.report for header in headers)
+
+
+def _read_part(path: Path) -> tuple[Header, SampleRecords]:
+    header = read_header(path)
+    records, _ = tail(path)
+    if header.report.offset_ns:
+        records = records.copy()
+        records["intended_ns"] -= header.report.offset_ns
+    said = {**asdict(header.report), "recorded": len(records)}
+    if not header.report.finished:
+        # it may have written more after its last header than that header knew of
+        said["scheduled"] = max(header.report.scheduled, len(records))
+    return Header(WorkerReport(**said), header.names, header.anchor, header.rate, header.written_ns), records
+
+
+def _merge(parts: Sequence[tuple[Header, SampleRecords]]) -> SampleTable:
+    tables = [NameTable([""]), NameTable([""]), NameTable([])]
+    renamed = [_rename(records, header.names, tables) for header, records in parts]
+    records = renamed[0] if len(renamed) == 1 else np.concatenate([np.empty(0, SAMPLE_DTYPE), *renamed])
+    sent = records["intended_ns"] + records["late_us"].astype("<i8") * 1000
+    if len(sent) > 1 and not bool(np.all(sent[1:] >= sent[:-1])):
+        records = records[np.argsort(sent, kind="stable")]
+    regions, addresses, paths = (tuple(table.names) for table in tables)
+    return SampleTable(records, SampleNames(regions, addresses, paths or ("/",)))
+
+
+def _rename(records: SampleRecords, names: SampleNames, tables: Sequence[NameTable]) -> SampleRecords:
+    """Renumber the regions, addresses and paths of one worker to the common tables, which grow as needed."""
+    own = zip(("region", "address", "path"), (names.regions, names.addresses, names.paths), tables, strict=True)
+    for column, mine, table in own:
+        renumber = np.array([table.index(name) for name in mine], dtype="u1")
+        if not np.array_equal(renumber, np.arange(len(mine))):
+            records = records if records.flags.writeable else records.copy()
+            records[column] = renumber[records[column]]
+    return records
+
+
+def _worker_of(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _append(fd: int, chunk: bytes) -> None:
+    """Write all of *chunk*, or nothing of it: a disk that fills up half-way must not leave a torn record behind."""
+    done = 0
+    try:
+        while done < len(chunk):
+            done += os.write(fd, chunk[done:])
+    except OSError:
+        if done:
+            os.ftruncate(fd, os.fstat(fd).st_size - done)
+        raise
+
+
+def _replace(path: Path, text: str) -> None:
+    spare = path.with_suffix(".json.new")
+    spare.write_text(text)
+    spare.replace(path)
