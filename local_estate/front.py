@@ -1,0 +1,543 @@
+"""App Service's front end of one region, and the apps behind it (azure-facts §2.5).
+
+    bytes ─> Connection (httptools) ─> Front.serve ─┬─ reset, hang         behaviours of the network
+                                                    ├─ 404 Site Not Found  no app has this host name
+                                                    ├─ 403 Site Disabled   app stopped, or told to act so
+                                                    ├─ (held)              app starting: answered when it is up
+                                                    ├─ slow, error, wrong  behaviours of the app
+                                                    └─ 200 JSON
+
+Every switch goes through `Front.switch`: it takes the stamp, changes the state, and writes the truth log, all in one turn of
+the event loop. No request is served between the stamp and the change, so the stamp is exact for those that follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import httptools
+
+from local_estate import pages
+from local_estate.behaviour import NETWORK, Behaviour, Kind
+from local_estate.truth import Truth
+
+HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
+QUEUE_LIMIT = 64  # requests sent ahead of a delayed answer
+SLOTS = 64  # apps per region; the last good answer of each has 8 bytes in shared memory
+_HARD_CLOSE = struct.pack("ii", 1, 0)
+_CACHE = 1024
+
+
+class State(StrEnum):
+    """What the front end does for an app, after all delays; ARM's `state` is only the wish."""
+
+    RUNNING = "running"
+    STARTING = "starting"
+    STOPPED = "stopped"
+
+
+class Ask(NamedTuple):
+    """One whole request."""
+
+    host: bytes | None
+    url: bytes
+    method: bytes
+    keep: bool
+
+
+@dataclass(slots=True, eq=False)
+class App:
+    """One app of the region. `hosts` are lower case; `slot` is its place in the shared last-good table."""
+
+    name: str
+    hosts: tuple[str, ...]
+    state: State
+    slot: int
+    affinity: bool = True
+    https_only: bool = False
+    version: str = "1"
+    served: int = 0
+    serving: bool = False
+    since_ns: int = 0  # when it began or ceased to serve
+    fresh: bool = False  # serving again, first good answer still to come
+    held: list[tuple[Connection, Ask]] = field(default_factory=list)
+    under_way: set[Connection] = field(default_factory=set)  # connections with a delayed answer
+
+
+class Bound(NamedTuple):
+    """A host name bound to an app, with the parts of its answers that never change."""
+
+    app: App
+    head: bytes
+    body: bytes
+
+
+class Front:
+    """All apps of a region and its behaviours. One event loop, no locks.
+
+    *last_good* is a writable buffer of SLOTS times 8 bytes shared with the parent, so that the stamp of an app's last good
+    answer (ns of CLOCK_MONOTONIC) outlives a killed process. *told* is called after each switch.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        instance: str,
+        truth: Truth,
+        last_good: bytearray | memoryview | Any,
+        told: Callable[[], None] = lambda: None,
+        https_port: int = 443,
+    ) -> None:
+        self.region = region
+        self.instance = instance
+        self.https_port = https_port
+        self.cut_in_flight = False
+        self.apps: dict[str, App] = {}
+        self.behaviours: dict[str, Behaviour] = {}
+        self.listening = False
+        self._truth = truth
+        self._last_good = last_good
+        self._told = told
+        self._hosts: dict[str, Bound] = {}
+        self._seen: dict[bytes | None, Bound | None] = {}
+        self._paths: dict[bytes, bytes] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._second = 0
+        self._date = b""
+
+    # ---- switches -------------------------------------------------------------------------------------------------
+
+    def switch(self, change: Callable[[], object], why: str) -> int:
+        """Stamp, apply *change*, log what it did to serving; return the stamp, ns of CLOCK_MONOTONIC."""
+        at_ns = time.monotonic_ns()
+        change()
+        for app in self.apps.values():
+            if (serving := self._serves(app)) != app.serving:
+                self._set_serving(app, serving, at_ns, why)
+        self._told()
+        return at_ns
+
+    def listen(self) -> int:
+        """Stamp that requests can reach the region from now on; call it just before the sockets listen."""
+        return self.switch(lambda: setattr(self, "listening", True), "listening")
+
+    def put_apps(self, apps: Iterable[Mapping[str, Any]], why: str) -> int:
+        """Replace the table of apps: mappings of name, hosts, state, slot, affinity, https_only, version."""
+        table = {a["name"]: a for a in apps}
+        ready: list[App] = []
+        at_ns = self.switch(lambda: self._replace(table, ready), why)
+        for app in ready:
+            self._release(app)
+        return at_ns
+
+    def behave(self, key: str, behaviour: Behaviour | None, why: str | None = None) -> int:
+        """Put *behaviour* under *key*, or with None take away what is there."""
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        if behaviour is not None and behaviour.kind is Kind.FLAPPING:
+            return self._flap(key, behaviour, down=True)
+        return self._set(key, behaviour, why or (f"fault {behaviour.kind}" if behaviour else "fault over"))
+
+    def schedule(self, key: str, switches: Iterable[tuple[int, Behaviour | None]]) -> None:
+        """Follow *switches*: from each absolute time, ns of CLOCK_MONOTONIC, on, behave so under *key*."""
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        self._follow(key, deque(sorted(switches, key=lambda s: s[0])))
+
+    def _set(self, key: str, behaviour: Behaviour | None, why: str) -> int:
+        def change() -> None:
+            self.behaviours.pop(key, None)
+            if behaviour is not None and behaviour.kind is not Kind.OK:
+                self.behaviours[key] = behaviour
+
+        at_ns = self.switch(change, why)
+        told = behaviour.to_json() if behaviour else None
+        self._truth.write("behaviour", t_ns=at_ns, region=self.region, key=key, behaviour=told)
+        return at_ns
+
+    def _flap(self, key: str, behaviour: Behaviour, *, down: bool) -> int:
+        at_ns = self._set(key, behaviour.down() if down else None, f"flapping {'down' if down else 'up'}")
+        wait_s = behaviour.down_s if down else behaviour.up_s
+        loop = asyncio.get_running_loop()
+        self._timers[key] = loop.call_later(wait_s, lambda: self._flap(key, behaviour, down=not down))
+        return at_ns
+
+    def _follow(self, key: str, switches: deque[tuple[int, Behaviour | None]]) -> None:
+        if not switches:
+            self._timers.pop(key, None)
+            return
+        wait_s = (switches[0][0] - time.monotonic_ns()) / 1e9
+        self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, wait_s), self._due, key, switches)
+
+    def _due(self, key: str, switches: deque[tuple[int, Behaviour | None]]) -> None:
+        at_ns, behaviour = switches.popleft()
+        # The loop's timers count whole milliseconds and may fire early by part of one.
+        while time.monotonic_ns() < at_ns:
+            pass
+        self._set(key, behaviour, "scheduled")
+        self._follow(key, switches)
+
+    def _serves(self, app: App) -> bool:
+        if not self.listening or app.state is not State.RUNNING:
+            return False
+        return not any(b.total and b.app in (None, app.name) for b in self.behaviours.values())
+
+    def _set_serving(self, app: App, serving: bool, at_ns: int, why: str) -> None:
+        app.serving = app.fresh = serving
+        who = {"region": self.region, "app": app.name}
+        self._truth.write("serving", t_ns=at_ns, **who, serving=serving, why=why)
+        last_ns = struct.unpack_from("<q", self._last_good, app.slot * 8)[0]
+        if not serving and last_ns >= app.since_ns:
+            self._truth.write("last_good", t_ns=last_ns, **who)
+        app.since_ns = at_ns
+
+    def _replace(self, table: Mapping[str, Mapping[str, Any]], ready: list[App]) -> None:
+        for name in self.apps.keys() - table.keys():
+            self._drop(self.apps[name])
+        for name, given in table.items():
+            self._put(name, given, ready)
+        self._hosts = {host: self._bound(app, host) for app in self.apps.values() for host in app.hosts}
+        self._seen.clear()
+
+    def _drop(self, app: App) -> None:
+        del self.apps[app.name]
+        app.state = State.STOPPED
+        if app.serving:
+            self._set_serving(app, False, time.monotonic_ns(), "deleted")
+        self._let_go(app)
+
+    def _put(self, name: str, given: Mapping[str, Any], ready: list[App]) -> None:
+        state = State(given["state"])
+        app = self.apps.get(name)
+        if app is None:
+            app = self.apps[name] = App(name, (), state, int(given["slot"]))
+        if app.state is not State.RUNNING and state is State.RUNNING:
+            ready.append(app)
+        app.state = state
+        app.hosts = tuple(h.lower() for h in given["hosts"])
+        app.affinity, app.https_only = bool(given.get("affinity", True)), bool(given.get("https_only", False))
+        app.version = str(given.get("version", "1"))
+        if state is State.STOPPED:
+            self._let_go(app)
+
+    def _let_go(self, app: App) -> None:
+        """A stopped app: those who waited for its start get the 403; requests under way are cut where so configured."""
+        held, app.held = app.held, []
+        for connection, ask in held:
+            connection.answer(self._stopped(), ask._replace(keep=False))
+        if self.cut_in_flight:
+            for connection in tuple(app.under_way):
+                connection.cut()
+
+    def _release(self, app: App) -> None:
+        held, app.held = app.held, []
+        for connection, ask in held:
+            if (bound := self._find(ask.host)) is not None and bound.app is app:
+                connection.answer(self._good(bound, ask), ask)
+            else:
+                connection.cut()
+
+    def _bound(self, app: App, host: str) -> Bound:
+        cookies = ""
+        if app.affinity:
+            rest = f"{self.instance};Path=/;HttpOnly;"
+            cookies = (
+                f"Set-Cookie: ARRAffinity={rest}Secure;Domain={host}\r\n"
+                f"Set-Cookie: ARRAffinitySameSite={rest}SameSite=None;Secure;Domain={host}\r\n"
+            )
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Region: {self.region}\r\n{cookies}Content-Length: "
+        )
+        parts = {"region": self.region, "app": app.name, "version": app.version, "instance": self.instance[:12]}
+        body = json.dumps(parts, separators=(",", ":"))[:-1] + ',"served":'
+        return Bound(app, head.encode("latin-1", "replace"), body.encode())
+
+    # ---- requests -------------------------------------------------------------------------------------------------
+
+    def serve(self, connection: Connection, ask: Ask) -> None:
+        """Answer *ask* on *connection*, now or later, or spoil it."""
+        if self.behaviours and self._network(connection, ask):
+            return
+        bound = self._find(ask.host)
+        if bound is None:
+            connection.answer(self._not_found(), ask._replace(keep=False))
+        elif bound.app.state is State.STARTING:
+            connection.hold()
+            bound.app.held.append((connection, ask))
+        elif bound.app.state is State.STOPPED:
+            connection.answer(self._stopped(), ask._replace(keep=False))
+        elif bound.app.https_only and not connection.tls:
+            connection.answer(self._to_https(ask), ask)
+        elif self.behaviours:
+            self._hurt(connection, ask, bound)
+        else:
+            connection.answer(self._good(bound, ask), ask)
+
+    def _find(self, host: bytes | None) -> Bound | None:
+        try:
+            return self._seen[host]
+        except KeyError:
+            pass
+        name = (host or b"").decode("latin-1").lower().partition(":")[0].rstrip(".")
+        bound = self._hosts.get(name)
+        if len(self._seen) < _CACHE:
+            self._seen[host] = bound
+        return bound
+
+    def _network(self, connection: Connection, ask: Ask) -> bool:
+        bound = self._find(ask.host)
+        name = bound.app.name if bound else None
+        for behaviour in self.behaviours.values():
+            if behaviour.kind in NETWORK and behaviour.app in (None, name) and _hits(behaviour):
+                connection.reset() if behaviour.kind is Kind.RESET else connection.hold()
+                return True
+        return False
+
+    def _hurt(self, connection: Connection, ask: Ask, bound: Bound) -> None:
+        """Serve while behaviours of the app are on: what becomes of the request is settled as it arrives."""
+        wait_s, worst = 0.0, None
+        for behaviour in self.behaviours.values():
+            if behaviour.kind in NETWORK or behaviour.app not in (None, bound.app.name) or not _hits(behaviour):
+                continue
+            if behaviour.kind is Kind.SLOW:
+                wait_s += behaviour.slow_s
+            elif worst is None:
+                worst = behaviour
+        if not wait_s:
+            self._finish(connection, ask, bound, worst)
+            return
+        connection.hold()
+        bound.app.under_way.add(connection)
+        asyncio.get_running_loop().call_later(wait_s, self._finish, connection, ask, bound, worst)
+
+    def _finish(self, connection: Connection, ask: Ask, bound: Bound, worst: Behaviour | None) -> None:
+        bound.app.under_way.discard(connection)
+        if connection.closed:
+            return
+        if worst is None:
+            connection.answer(self._good(bound, ask), ask)
+        elif worst.kind is Kind.STOPPED:
+            connection.answer(self._stopped(), ask._replace(keep=False))
+        else:
+            connection.answer(self._bad(worst, ask), ask)
+
+    def _good(self, bound: Bound, ask: Ask) -> bytes:
+        app = bound.app
+        app.served += 1
+        body = b'%b%d,"path":%b}' % (bound.body, app.served, self._path(ask.url))
+        self._stamp_good(app)
+        head = b"%b%d\r\nDate: %b\r\n%b\r\n" % (bound.head, len(body), self.date(), _CLOSING[ask.keep])
+        return head if ask.method == b"HEAD" else head + body
+
+    def _stamp_good(self, app: App) -> None:
+        now_ns = time.monotonic_ns()
+        struct.pack_into("<q", self._last_good, app.slot * 8, now_ns)
+        if app.fresh:
+            app.fresh = False
+            self._truth.write("first_good", t_ns=now_ns, region=self.region, app=app.name)
+        elif not app.serving:  # asked before the app ceased, answered after
+            self._truth.write("last_good", t_ns=now_ns, region=self.region, app=app.name, in_flight=True)
+
+    def _bad(self, behaviour: Behaviour, ask: Ask) -> bytes:
+        if behaviour.kind is Kind.WRONG_CONTENT:
+            line, body, kind = (
+                b"200 OK",
+                b'{"message":"This is not the page you were looking for."}',
+                b"application/json",
+            )
+        else:
+            line, body, kind = (
+                b"%d Service Unavailable" % behaviour.status,
+                b"The service is unavailable.",
+                b"text/html",
+            )
+        head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nX-Region: %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n" % (
+            line, kind, self.region.encode(), len(body), self.date(), _CLOSING[ask.keep],
+        )  # fmt: skip
+        return head if ask.method == b"HEAD" else head + body
+
+    def _to_https(self, ask: Ask) -> bytes:
+        host = (ask.host or b"").partition(b":")[0]
+        port = b"" if self.https_port == 443 else b":%d" % self.https_port
+        return b"HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nLocation: https://%b%b%b\r\nDate: %b\r\n%b\r\n" % (
+            host, port, ask.url, self.date(), _CLOSING[ask.keep],
+        )  # fmt: skip
+
+    def _stopped(self) -> bytes:
+        return pages.STOPPED_HEAD % self.date() + pages.STOPPED_BODY
+
+    def _not_found(self) -> bytes:
+        return pages.NOT_FOUND_HEAD % self.date() + pages.NOT_FOUND_BODY
+
+    def bad_request(self) -> bytes:
+        return pages.BAD_REQUEST_HEAD % self.date() + pages.BAD_REQUEST_BODY
+
+    def _path(self, url: bytes) -> bytes:
+        try:
+            return self._paths[url]
+        except KeyError:
+            pass
+        escaped = json.dumps(url.decode("utf-8", "replace")).encode()
+        if len(self._paths) < _CACHE:
+            self._paths[url] = escaped
+        return escaped
+
+    def date(self) -> bytes:
+        """Return the value of the Date header, made anew each second."""
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._date = now, formatdate(now, usegmt=True).encode()
+        return self._date
+
+
+_CLOSING = {True: b"", False: b"Connection: close\r\n"}
+
+
+def _hits(behaviour: Behaviour) -> bool:
+    return behaviour.share >= 1 or random.random() < behaviour.share
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection. Requests sent ahead of a delayed answer wait their turn."""
+
+    __slots__ = ("_front", "_head", "_hosts", "_parser", "_queue", "_size", "_url", "closed", "tls", "transport")
+
+    def __init__(self, front: Front, *, tls: bool = False) -> None:
+        self.tls = tls
+        self._front = front
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Ask] | None = None
+        self._url = b""
+        self._hosts: list[bytes] = []
+        self._head = True
+        self._size = 0
+        self.closed = False
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        self._queue = None
+
+    def data_received(self, data: bytes) -> None:
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._close()
+            return
+        except httptools.HttpParserError:
+            self._refuse()
+            return
+        if self._head and self._size > HEAD_LIMIT:
+            self._refuse()
+
+    def pause_writing(self) -> None:
+        if not self.closed:
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self.closed:
+            self.transport.resume_reading()
+
+    # ---- httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._hosts = []
+        self._head = True
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(name) == 4 and name.lower() == b"host":
+            self._hosts.append(value)
+        elif len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.closed:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_headers_complete(self) -> None:
+        self._head = False
+
+    def on_message_complete(self) -> None:
+        self._size, self._head = 0, True
+        if self.closed or self.transport.is_closing():
+            return
+        modern = self._parser.get_http_version() == "1.1"
+        if len(self._hosts) > 1 or (modern and not self._hosts):
+            self._refuse()
+            return
+        keep = modern and self._parser.should_keep_alive()
+        ask = Ask(self._hosts[0] if self._hosts else None, self._url, self._parser.get_method(), keep)
+        if self._queue is None:
+            self._front.serve(self, ask)
+        elif len(self._queue) < QUEUE_LIMIT:
+            self._queue.append(ask)
+        else:
+            self.cut()
+
+    # ---- the front's verbs
+
+    def hold(self) -> None:
+        """The answer comes later, or never; what the client sends meanwhile waits."""
+        if self._queue is None:
+            self._queue = deque()
+
+    def answer(self, response: bytes, ask: Ask) -> None:
+        """Send *response*, close unless the request wants to keep the connection, go on with what waited."""
+        if self.closed:
+            return
+        self.transport.write(response)
+        if not ask.keep:
+            self._close()
+            return
+        if self._queue is not None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        waiting, self._queue = self._queue or deque(), None
+        while waiting and not self.closed:
+            self._front.serve(self, waiting.popleft())
+            if self._is_held():
+                self._await(waiting)
+                return
+
+    def _is_held(self) -> bool:
+        return self._queue is not None
+
+    def _await(self, asks: deque[Ask]) -> None:
+        self._queue = asks
+
+    def reset(self) -> None:
+        """Answer with RST."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _HARD_CLOSE)
+        self.closed = True
+        self.transport.abort()
+
+    def cut(self) -> None:
+        """Close without an answer."""
+        if not self.closed:
+            self._close()
+
+    def _refuse(self) -> None:
+        if not self.closed:
+            self.transport.write(self._front.bad_request())
+            self._close()
+
+    def _close(self) -> None:
+        self.closed = True
+        self.transport.close()
