@@ -267,7 +267,7 @@ def note_death(path: Path, died_ns: int) -> None:
 
 
 def archive(run_dir: Path) -> tuple[Path, ...]:
-    """Turn the records of a finished run into Parquet, read it back, and only then remove them. Returns the archives."""
+    """Turn the records of a finished run into Parquet, read that back, only then remove them. Returns the archives."""
     made = []
     for kind in ("samples", "control"):
         paths = sorted(run_dir.glob(f"{kind}-*.bin"), key=_worker_of)
