@@ -24,7 +24,7 @@ class SettingsError(DrillError):
     """A setting is wrong. Names file, key, value, and what would be right."""
 
 
-class Unsafe(DrillError):  # noqa: N818 - reads as a sentence: raise Unsafe("…")
+class Unsafe(DrillError):
     """Refused before acting."""
 
 
@@ -50,11 +50,11 @@ class JournalError(DrillError):
     """A run's record is missing, torn or tampered with."""
 
 
-class Interrupted(DrillError):  # noqa: N818
+class Interrupted(DrillError):
     """A signal, or a second thought, ended the drill."""
 
 
-class ObjectiveNotMet(DrillError):  # noqa: N818
+class ObjectiveNotMet(DrillError):
     """The drill's verdict is MISSED; the message carries the reasons."""
 
 

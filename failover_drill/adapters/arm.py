@@ -1,0 +1,198 @@
+"""The control plane, through the unchanged Azure SDKs. The only module that knows azure-mgmt-*.
+
+Retries: GETs are retried by the SDK's own policy. A write is sent once: a repeated stop or a lost-update race is worse than
+an error, and an unknown outcome (timeout, reset) is settled by reading again, which the caller does.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.identity import DefaultAzureCredential
+from azure.mgmt.trafficmanager import TrafficManagerManagementClient
+from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
+from azure.mgmt.web import WebSiteManagementClient
+
+from failover_drill.errors import PlatformError
+from failover_drill.platform import AppState, EndpointState, ProfileState, Receipt
+from failover_drill.target import Target, group_name, provider_type, resource_name
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What changes by itself, or with every write: no part of "the state it was in" (azure-facts §1.3, §2.2).
+VOLATILE = frozenset({"etag", "lastModifiedTimeUtc", "endpointMonitorStatus", "profileMonitorStatus", "systemData"})
+ONCE = {"retry_total": 0}
+
+
+def _translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Turn the SDK's errors into PlatformError; the second argument of the method is the resource id."""
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return method(*args, **kwargs)
+            except AzureError as error:
+                raise _platform_error(error, operation, str(args[1])) from error
+
+        return call
+
+    return decorate
+
+
+def _platform_error(error: AzureError, operation: str, resource_id: str) -> PlatformError:
+    what = f"{operation} {resource_name(resource_id)}"
+    known = not isinstance(error, ServiceResponseError)
+    if isinstance(error, ClientAuthenticationError):
+        said = f"{what}: the token was refused or could not be had: {_first_line(error)}; check the credential"
+    elif isinstance(error, HttpResponseError) and error.response is not None:
+        said = f"{what}: refused with {error.response.status_code} {_reason(error)}"
+        known = error.response.status_code not in {500, 502, 503, 504, 408}
+    elif isinstance(error, ServiceRequestError):
+        said = f"{what}: the control plane cannot be reached: {_first_line(error)}"
+    else:
+        said = f"{what}: no answer, so it may have happened: {_first_line(error)}"
+    return PlatformError(said, operation=operation, resource_id=resource_id, outcome_known=known)
+
+
+def _first_line(error: AzureError) -> str:
+    return " ".join(str(error.message).split("\n")[0].split())[:200]
+
+
+def _reason(error: HttpResponseError) -> str:
+    """Return code and message. App Service's own errors are not ARM-shaped, and the SDK does not read them (§4.4)."""
+    if error.error is not None and error.error.code:
+        return f"{error.error.code}: {_one_line(error.error.message or '')}"
+    try:
+        body = json.loads(error.response.text())  # type: ignore[union-attr]
+        return f"{body['Code']}: {_one_line(body['Message'])}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return str(error.reason or "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+class ArmPlatform:
+    """`Platform` over azure-mgmt-web and azure-mgmt-trafficmanager. Credentials come from azure-identity's usual chain."""
+
+    def __init__(self, target: Target, *, read_timeout_s: float = 30.0) -> None:
+        options: dict[str, Any] = {"read_timeout": read_timeout_s, "connection_timeout": 10.0}
+        if target.arm_url != "https://management.azure.com":
+            options["base_url"] = target.arm_url
+        if target.ca_file:
+            options["connection_verify"] = target.ca_file
+        if target.local:
+            options |= {"use_env_settings": False, "retry_backoff_factor": 0.1, "retry_backoff_max": 2}
+        credential = DefaultAzureCredential(use_env_settings=not target.local)
+        self._web = WebSiteManagementClient(credential, target.subscription_id, **options)
+        self._names = TrafficManagerManagementClient(credential, target.subscription_id, **options)
+
+    @_translated("read app")
+    def app_state(self, app_id: str) -> AppState:
+        site = self._web.web_apps.get(group_name(app_id), resource_name(app_id))
+        return AppState(str(site.state), str(site.default_host_name), tuple(site.host_names or ()))
+
+    @_translated("start app")
+    def start(self, app_id: str) -> Receipt:
+        return self._ask(self._web.web_apps.start, group_name(app_id), resource_name(app_id))
+
+    @_translated("stop app")
+    def stop(self, app_id: str) -> Receipt:
+        return self._ask(self._web.web_apps.stop, group_name(app_id), resource_name(app_id))
+
+    @_translated("read endpoint")
+    def endpoint_state(self, endpoint_id: str) -> EndpointState:
+        profile_id, kind = _parent(endpoint_id)
+        return _endpoint(
+            self._names.endpoints.get(
+                group_name(profile_id), resource_name(profile_id), kind, resource_name(endpoint_id)
+            )
+        )
+
+    @_translated("set endpoint")
+    def set_endpoint(self, endpoint_id: str, *, enabled: bool) -> Receipt:
+        profile_id, kind = _parent(endpoint_id)
+        change = Endpoint(properties=EndpointProperties(endpoint_status="Enabled" if enabled else "Disabled"))
+        group, profile, name = group_name(profile_id), resource_name(profile_id), resource_name(endpoint_id)
+        return self._ask(self._names.endpoints.update, group, profile, kind, name, change)
+
+    @_translated("read profile")
+    def profile_state(self, profile_id: str) -> ProfileState:
+        profile = self._names.profiles.get(group_name(profile_id), resource_name(profile_id))
+        dns, monitor = profile.dns_config, profile.monitor_config
+        return ProfileState(
+            enabled=profile.profile_status == "Enabled",
+            health=str(monitor.profile_monitor_status) if monitor else "",
+            fqdn=str(dns.fqdn) if dns else "",
+            ttl_s=int(dns.ttl or 0) if dns else 0,
+            routing=str(profile.traffic_routing_method),
+            endpoints={str(e.name): _endpoint(e) for e in profile.endpoints or ()},
+        )
+
+    @_translated("read")
+    def snapshot(self, resource_id: str) -> Mapping[str, object]:
+        return _settled(self._read(resource_id))
+
+    def _read(self, resource_id: str) -> Any:
+        group, name = group_name(resource_id), resource_name(resource_id)
+        match provider_type(resource_id).lower().split("/")[1:]:
+            case ["sites"]:
+                return self._web.web_apps.get(group, name)
+            case ["trafficmanagerprofiles"]:
+                return self._names.profiles.get(group, name)
+            case _:
+                profile_id, kind = _parent(resource_id)
+                return self._names.endpoints.get(group, resource_name(profile_id), kind, name)
+
+    def _ask(self, call: Callable[..., Any], *args: object) -> Receipt:
+        """Send one write, once, and keep the id under which Azure can be asked about it."""
+        ids: list[str] = []
+        call(*args, **ONCE, raw_response_hook=lambda answer: ids.append(_request_id(answer.http_response.headers)))
+        return Receipt(ids[-1] if ids else "")
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    return headers.get("x-ms-correlation-request-id") or headers.get("x-ms-request-id") or ""
+
+
+def _parent(endpoint_id: str) -> tuple[str, str]:
+    """Return the profile's id and the endpoint's type of an endpoint's full id."""
+    profile_id, kind, _ = endpoint_id.rsplit("/", 2)
+    return profile_id, kind
+
+
+def _endpoint(model: Any) -> EndpointState:
+    return EndpointState(
+        enabled=model.endpoint_status == "Enabled",
+        health=str(model.endpoint_monitor_status),
+        target=str(model.target or ""),
+        priority=model.priority,
+    )
+
+
+def _settled(model: Any) -> dict[str, object]:
+    """Return a resource's whole state as plain values, less what changes by itself."""
+    plain = _without(VOLATILE, model.as_dict())
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _without(keys: frozenset[str], value: object) -> object:
+    if isinstance(value, Mapping):
+        return {k: _without(keys, v) for k, v in value.items() if k not in keys}
+    if isinstance(value, list):
+        return [_without(keys, v) for v in value]
+    return value

@@ -1,0 +1,55 @@
+"""One HTTP request to one region, past all DNS: is it serving? A new connection each time, closed at once."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+
+from failover_drill.platform import DirectAnswer
+from failover_drill.target import Region, Target
+
+
+class DirectAsker:
+    """`Direct` over the standard library's client.
+
+    Where a region's address is known the connection goes there; else its default host name is resolved by the system.
+    """
+
+    def __init__(self, target: Target, *, timeout_s: float = 2.0) -> None:
+        self._target, self._timeout_s = target, timeout_s
+
+    def ask(self, region: Region) -> DirectAnswer:
+        connection = self._connection(region)
+        try:
+            connection.request(
+                "GET", self._target.health_path, headers={"Host": region.default_host, "Connection": "close"}
+            )
+            answer = connection.getresponse()
+            answer.read(65_536)
+        except TimeoutError:
+            return DirectAnswer(0, f"nothing within {self._timeout_s:g} s")
+        except (OSError, http.client.HTTPException) as error:
+            return DirectAnswer(0, f"{type(error).__name__}: {error}".rstrip(": "))
+        finally:
+            connection.close()
+        return DirectAnswer(answer.status, f"{answer.status} {answer.reason}")
+
+    def _connection(self, region: Region) -> http.client.HTTPConnection:
+        where = region.address or region.default_host
+        if self._target.scheme == "http":
+            return http.client.HTTPConnection(where, self._target.port, timeout=self._timeout_s)
+        context = ssl.create_default_context(cafile=self._target.ca_file)
+        return _Addressed(region.default_host, where, self._target.port, self._timeout_s, context)
+
+
+class _Addressed(http.client.HTTPSConnection):
+    """HTTPS to an address, with the host name's certificate asked for and verified."""
+
+    def __init__(self, host: str, where: str, port: int, timeout_s: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=timeout_s, context=context)
+        self._where, self._tls = where, context
+
+    def connect(self) -> None:
+        raw = socket.create_connection((self._where, self.port), self.timeout)
+        self.sock = self._tls.wrap_socket(raw, server_hostname=self.host)

@@ -1,0 +1,147 @@
+"""How a change is made: promised with its undo, on the disk before it is sent; then sent; then its outcome.
+
+    promise {id, verb, resource, before, undo}   fsync
+    ── call ──►                                  t0, for the first disruptive one
+    outcome {id, ok | failed | unknown}          fsync; unknown (timeout, reset) is settled by reading again
+
+The same code serves the drill, and whoever puts things back after it: each with a journal of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from failover_drill.clock import Clock
+from failover_drill.errors import PlatformError, Unsafe
+from failover_drill.facts import Mark, Segment
+from failover_drill.journal import Journal
+from failover_drill.platform import Platform, Receipt
+from failover_drill.target import Target
+from failover_drill.undo import APP, ENDPOINT
+
+ENABLED, DISABLED = "Enabled", "Disabled"
+RUNNING, STOPPED = "Running", "Stopped"
+DEED, UNDO = "deed", "undo"
+VERBS = {
+    (APP, RUNNING): "start app",
+    (APP, STOPPED): "stop app",
+    (ENDPOINT, ENABLED): "enable endpoint",
+    (ENDPOINT, DISABLED): "disable endpoint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Bring one resource, an app or an endpoint, to the wanted state."""
+
+    kind: str
+    resource: str
+    wanted: str
+    segment: Segment | None = None
+
+    @property
+    def verb(self) -> str:
+        return VERBS[self.kind, self.wanted]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource.rsplit('/', 1)[-1]}"
+
+
+class Changes:
+    """The only way to the platform's writing verbs."""
+
+    def __init__(
+        self, target: Target, platform: Platform, clock: Clock, journal: Journal, say: Callable[[str], None]
+    ) -> None:
+        self._target, self._platform, self._clock, self._journal, self._say = target, platform, clock, journal, say
+        self._made = 0
+        self.begun = False  # has the first deed been sent?
+
+    def read(self, kind: str, resource: str) -> str:
+        """Return the state of an app, or the enabled status of an endpoint. Raises PlatformError."""
+        if kind == APP:
+            return self._platform.app_state(resource).state
+        return ENABLED if self._platform.endpoint_state(resource).enabled else DISABLED
+
+    def ensure(self, change: Change, purpose: str = DEED) -> None:
+        """Make *change* unless it is so already. Raises Unsafe outside the blast radius, PlatformError where it is refused."""
+        before = self.read(change.kind, change.resource)
+        if before == change.wanted:
+            self._say(f"{change.resource.rsplit('/', 1)[-1]} is {before} already")
+        else:
+            self.make(change, before, purpose)
+
+    def make(self, change: Change, before: str, purpose: str) -> None:
+        """Promise, send and record one change. Raises as `ensure` does."""
+        if change.resource.lower() not in self._target.blast_radius:
+            raise Unsafe(f"{change.resource} is outside the blast radius: only what drill.toml lists may be changed")
+        promise = self._promise(change, before, purpose)
+        sent_ns = self._clock.now_ns()
+        if purpose == DEED and not self.begun:
+            self.begun = True
+            self._journal.append("milestone", {"mark": Mark.FAULT.value, "at_ns": sent_ns, "note": str(change)})
+        try:
+            receipt = self._call(change)
+        except PlatformError as error:
+            self._refused(promise, sent_ns, change, error)
+        else:
+            self._outcome(promise, sent_ns, change, "ok", request_id=receipt.request_id)
+            self._say(f"{change} ✓")
+
+    def _promise(self, change: Change, before: str, purpose: str) -> str:
+        self._made += 1
+        promise = f"{purpose}-{self._made}"
+        fields = {
+            "id": promise,
+            "verb": change.verb,
+            "resource": change.resource,
+            "region": self._region(change.resource),
+            "purpose": purpose,
+            "before": {"state": before},
+            "segment": change.segment.value if change.segment else None,
+            "undo": {"kind": change.kind, "resource": change.resource, "wanted": before},
+        }
+        self._journal.append("promise", fields, sync=True)
+        return promise
+
+    def _region(self, resource: str) -> str:
+        return next(r.name for r in self._target.regions if resource in {r.app_id, r.endpoint_id})
+
+    def _call(self, change: Change) -> Receipt:
+        if change.kind == ENDPOINT:
+            return self._platform.set_endpoint(change.resource, enabled=change.wanted == ENABLED)
+        if change.wanted == RUNNING:
+            return self._platform.start(change.resource)
+        return self._platform.stop(change.resource)
+
+    def _refused(self, promise: str, sent_ns: int, change: Change, error: PlatformError) -> None:
+        """Record a call that ended in an error; go on where reading again shows that it happened all the same."""
+        if error.outcome_known:
+            self._outcome(promise, sent_ns, change, "failed", error=str(error))
+            raise error
+        if self._settled(change) != change.wanted:
+            self._outcome(promise, sent_ns, change, "unknown", error=str(error))
+            raise error
+        self._outcome(promise, sent_ns, change, "ok", error=f"settled by reading again after: {error}")
+
+    def _settled(self, change: Change) -> str:
+        """Read again after an unknown outcome; "" where even that fails."""
+        try:
+            return self.read(change.kind, change.resource)
+        except PlatformError:
+            return ""
+
+    def _outcome(
+        self, promise: str, sent_ns: int, change: Change, outcome: str, *, request_id: str = "", error: str = ""
+    ) -> None:
+        fields = {
+            "id": promise,
+            "outcome": outcome,
+            "sent_ns": sent_ns,
+            "done_ns": self._clock.now_ns(),
+            "after": {"state": change.wanted if outcome == "ok" else ""},
+            "request_id": request_id,
+            "error": error,
+        }
+        self._journal.append("outcome", fields, sync=True)

@@ -1,0 +1,344 @@
+"""Puts a drill together: settings and target in, a run with its drill out. The only place that chooses estate or Azure.
+
+settings ─► target ─► platform, direct, names, load ─► Drill, in a directory of its own
+                                                        │
+                           close: undo, stop the traffic, judge, report, seal
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform as machine
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from failover_drill import record, report
+from failover_drill.adapters.arm import ArmPlatform
+from failover_drill.adapters.authority import name_servers
+from failover_drill.adapters.direct import DirectAsker
+from failover_drill.adapters.estate import Control, EstateProcess, read_ready, target_of
+from failover_drill.adapters.load import Load
+from failover_drill.adapters.resolver import NameAsker
+from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
+from failover_drill.clock import SystemClock, anchor
+from failover_drill.drill import Drill, Waits
+from failover_drill.errors import DrillError, SettingsError
+from failover_drill.facts import ClockAnchor
+from failover_drill.findings import Findings, analyse
+from failover_drill.journal import FILE, FORMAT, Journal
+from failover_drill.settings import AzureTarget, LocalTarget, Settings, status_ranges
+from failover_drill.target import Region, Role, Target
+from failover_drill.traffic import TrafficPlan
+
+CLOUDS = {
+    "public": "https://management.azure.com",
+    "china": "https://management.chinacloudapi.cn",
+    "usgovernment": "https://management.usgovcloudapi.net",
+}
+Say = Callable[[str], None]
+
+
+@contextmanager
+def open_target(
+    settings: Settings, name: str, ready_file: Path | None, log: Path
+) -> Iterator[tuple[Target, Control | None]]:
+    """Yield the target that is to be drilled; an estate that we start lives as long as this context.
+
+    Raises SettingsError where there is no such target, EstateError where the estate does not start or is gone.
+    """
+    table = settings.target.get(name)
+    if table is None:
+        raise SettingsError(f"there is no [target.{name}]; drill.toml has {', '.join(sorted(settings.target))}")
+    with ExitStack() as stack:
+        if ready_file is not None:
+            ready = read_ready(ready_file)
+        elif isinstance(table, LocalTarget):
+            ready = stack.enter_context(EstateProcess(settings.estate, log))
+        else:
+            yield azure_target(table, name), None
+            return
+        stack.enter_context(_environment(ready.identity))
+        yield target_of(ready, name), Control(ready)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for as long as the context lasts."""
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def azure_target(table: AzureTarget, name: str) -> Target:
+    """Return the target that a [target.NAME] of kind "azure" describes; names are read from the service, never built.
+
+    Raises PlatformError where the profile or an app does not exist or may not be read.
+    """
+    target = _named(table, name)
+    platform = ArmPlatform(target)
+    profile = platform.profile_state(target.profile_id)
+    regions = {
+        region.role: replace(region, default_host=platform.app_state(region.app_id).default_host)
+        for region in target.regions
+    }
+    return replace(
+        target,
+        profile_fqdn=profile.fqdn,
+        primary=regions[Role.PRIMARY],
+        secondary=regions[Role.SECONDARY],
+        authorities=table.authorities or name_servers(profile.fqdn),
+    )
+
+
+def _named(table: AzureTarget, name: str) -> Target:
+    """Return the target with everything that the settings alone tell."""
+    root = f"/subscriptions/{table.subscription_id}/resourceGroups"
+    profile_id = (
+        f"{root}/{table.profile_resource_group}/providers/Microsoft.Network/trafficManagerProfiles/{table.profile}"
+    )
+    regions = {
+        role: Region(
+            name=own.endpoint,
+            role=role,
+            app_id=f"{root}/{own.resource_group}/providers/Microsoft.Web/sites/{own.app}",
+            default_host="",
+            endpoint_id=f"{profile_id}/azureEndpoints/{own.endpoint}",
+            address=own.address,
+        )
+        for role, own in ((Role.PRIMARY, table.primary), (Role.SECONDARY, table.secondary))
+    }
+    return Target(
+        name=name,
+        subscription_id=table.subscription_id,
+        profile_id=profile_id,
+        profile_fqdn="",
+        public_host=table.public_host,
+        primary=regions[Role.PRIMARY],
+        secondary=regions[Role.SECONDARY],
+        authorities=table.authorities,
+        resolvers=tuple(table.resolvers.items()),
+        scheme=table.scheme,
+        port=table.port or {"http": 80, "https": 443}[table.scheme],
+        health_path=table.health_path,
+        arm_url=CLOUDS.get(table.cloud, table.cloud),
+        ca_file=table.ca_file,
+        time_scale=table.time_scale,
+    )
+
+
+class PlannedLoad:
+    """`Traffic`: the load process, with the plan it is to carry out."""
+
+    def __init__(self, plan: TrafficPlan, directory: Path) -> None:
+        self._plan, self._directory, self._load = plan, directory, Load()
+
+    def start(self) -> None:
+        self._load.start(self._plan, self._directory)
+
+    def stop(self) -> None:
+        self._load.stop()
+
+    @property
+    def alive(self) -> bool:
+        return self._load.alive
+
+
+def traffic_plan(settings: Settings, target: Target, directory: Path) -> TrafficPlan:
+    """Return what the load process is to do: the settings' users, asking the target's names."""
+    traffic = settings.traffic
+    return TrafficPlan(
+        url=target.url + "/",
+        out_dir=str(directory),
+        rate=traffic.rate,
+        resolvers=tuple(server for _, server in target.resolvers) or (target.authorities if target.local else ()),
+        mix=traffic.mix.model_dump(),
+        lanes=traffic.lanes,
+        caches=traffic.caches,
+        ttl_floor_s=traffic.ttl_floor_s,
+        ttl_overstay_s=traffic.ttl_overstay_s,
+        timeout_s=traffic.timeout_s,
+        slow_s=traffic.slow_s,
+        expect_status=status_ranges(traffic.expect_status),
+        expect_content=traffic.expect_content or None,
+        paths=tuple((p.path, p.weight) for p in traffic.paths),
+        method=traffic.method,
+        region_header=traffic.region_header,
+        regions=target.by_address(),
+        ca_file=target.ca_file,
+        control_url=traffic.control_url or None,
+        workers=traffic.workers,
+        seed=traffic.seed,
+    )
+
+
+class Run:
+    """One drill in its directory, from the header of its journal to the seal."""
+
+    def __init__(self, settings: Settings, target: Target, name: str, say: Say) -> None:
+        """Create the directory and the journal. Raises DrillError where that cannot be, PlatformError where ARM refuses."""
+        self.settings, self.target, self.say = settings, target, say
+        self.objectives = settings.objectives.values()
+        self.reports = Path(settings.drill.reports).absolute()
+        self._steps: list[str] = []
+        self._clock = SystemClock()
+        taken = anchor()
+        self._began_ns = taken.mono_ns
+        self.platform = ArmPlatform(target)
+        ttl_s = self.platform.profile_state(target.profile_id).ttl_s
+        self.directory = record.new_directory(self.reports, name, taken)
+        self.journal = Journal(self.directory / FILE)
+        self.journal.append("header", self._header(name, taken, ttl_s), sync=True)
+        names = NameAsker(target, timeout_s=settings.watch.timeout_s)
+        self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory)
+        self._watches = self._make_watches(names)
+        self.drill = Drill(
+            target,
+            self.platform,
+            DirectAsker(target, timeout_s=settings.watch.timeout_s),
+            names,
+            self._load,
+            self._clock,
+            self.journal,
+            self.objectives,
+            Waits(**settings.wait.model_dump(), settle_s=settings.traffic.settle_s),
+            say,
+        )
+        for watch in self._watches:
+            watch.start()
+
+    def _make_watches(self, names: NameAsker) -> list[Watch]:
+        watch = self.settings.watch
+        return [
+            watch_names(self.directory / record.RESOLUTIONS, names, watch.dns_interval_s),
+            watch_monitor(
+                self.directory / record.READINGS, self.platform, self.target.profile_id, watch.monitor_interval_s
+            ),
+        ]
+
+    def _header(self, name: str, taken: ClockAnchor, ttl_s: int) -> dict[str, object]:
+        objectives = asdict(self.objectives) | {"judged": [p.name for p in self.objectives.judged]}
+        return {
+            "schema": FORMAT,
+            "drill": name,
+            "run": self.directory.name,
+            "anchor": asdict(taken),
+            "target": asdict(self.target),
+            "primary": self.target.primary.name,
+            "secondary": self.target.secondary.name,
+            "interval_ns": round(1e9 / self.settings.traffic.rate),
+            "latency_limit_ns": round(self.settings.traffic.slow_s * 1e9),
+            "time_scale": self.target.time_scale,
+            "ttl_s": ttl_s,
+            "objectives": objectives,
+            "environment": environment(self.target),
+        }
+
+    # ---- steps, as they come -----------------------------------------------------------------------------------
+
+    def plan(self, steps: Sequence[tuple[str, str]]) -> None:
+        """Write down the scenario's steps, keyword and text each, before the first one runs."""
+        self._steps = [f"{keyword} {text}" for keyword, text in steps]
+        self.journal.append("plan", {"steps": [{"keyword": k, "text": t} for k, t in steps]}, sync=True)
+
+    def step_begins(self, index: int) -> None:
+        self.journal.append("step begins", {"index": index})
+        self.say(f"{self._elapsed():7.1f} s  … {self._steps[index]}")
+
+    def step_ends(self, index: int, outcome: str, error: str = "") -> None:
+        self.journal.append("step ends", {"index": index, "outcome": outcome, "error": error})
+        mark = "✓" if outcome == "passed" else "✗"
+        self.say(f"{self._elapsed():7.1f} s  {mark} {self._steps[index]}" + (f": {error}" if error else ""))
+
+    def _elapsed(self) -> float:
+        return (self._clock.now_ns() - self._began_ns) / 1e9
+
+    # ---- the end -----------------------------------------------------------------------------------------------
+
+    def close(self, interrupted: str = "") -> Findings:
+        """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
+
+        Raises DrillError, after everything is written, where the estate is not as it was.
+        """
+        if interrupted:
+            self.journal.append("interrupted", {"reason": interrupted}, sync=True)
+            self.say(f"interrupted by {interrupted}: putting the estate back")
+        trouble = self._put_back()
+        self._load.stop()
+        self.journal.append("traffic ended", {})
+        for watch in self._watches:
+            watch.stop()
+        findings = self._write()
+        if trouble is not None:
+            raise trouble
+        return findings
+
+    def _put_back(self) -> DrillError | None:
+        try:
+            self.drill.put_back()
+        except DrillError as error:
+            return error
+        return None
+
+    def _write(self) -> Findings:
+        findings = analyse(record.read_facts(self.directory), self.objectives)
+        write_reports(self.directory, findings)
+        self.journal.seal()
+        record.point_latest(self.reports, self.directory)
+        return findings
+
+
+def write_reports(directory: Path, findings: Findings) -> None:
+    """Write findings.json and every report made of it."""
+    plain = findings.to_dict()
+    record.write_whole(directory / "findings.json", json.dumps(plain, indent=1, allow_nan=False) + "\n")
+    record.write_whole(directory / "report.md", report.markdown(plain))
+    record.write_whole(directory / "report.html", report.html(plain))
+
+
+def environment(target: Target) -> dict[str, str]:
+    """Return versions, machine and commit, for whoever has to reproduce the figures. Never a secret."""
+    packages = (
+        "failover-drill",
+        "azure-mgmt-web",
+        "azure-mgmt-trafficmanager",
+        "azure-identity",
+        "locust",
+        "dnspython",
+        "pytest-bdd",
+    )
+    versions = {package: _version(package) for package in packages}
+    return versions | {
+        "target": target.name,
+        "subscription": target.subscription_id,
+        "public host": target.public_host,
+        "python": machine.python_version(),
+        "machine": f"{machine.system()} {machine.release()} {machine.machine()}, {os.cpu_count()} cores",
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

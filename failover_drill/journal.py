@@ -1,0 +1,149 @@
+"""The drill's own record: append-only, one writer, hash-chained, synced to disk before anything is changed.
+
+    {"n":0,"t":…,"kind":"header", …,"hash":h0}      h0 = sha256("" + line 0 without its hash)
+    {"n":1,"t":…,"kind":"promise",…,"hash":h1}      h1 = sha256(h0 + line 1 without its hash)
+    …
+    {"n":k,"t":…,"kind":"seal","files":{name: sha256},"hash":hk}   written last: it covers every other file of the run
+
+`t` is CLOCK_MONOTONIC in ns. `append(..., sync=True)` returns only when the line is on the disk: a promise that can be lost
+is no promise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from failover_drill.errors import JournalError
+
+FILE = "journal.jsonl"
+FORMAT = "failover-drill/journal/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal. `t_ns` is CLOCK_MONOTONIC of the writer's host."""
+
+    n: int
+    t_ns: int
+    kind: str
+    fields: Mapping[str, Any]
+
+
+class Journal:
+    """The one writer of one journal file. Thread-safe by being given to one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Create *path*; raises JournalError where it cannot be created or exists already."""
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be written: {error.strerror}") from None
+        self.path = path
+        self._n = 0
+        self._hash = ""
+
+    def append(self, kind: str, fields: Mapping[str, Any], *, t_ns: int | None = None, sync: bool = False) -> Entry:
+        """Write one line; with *sync*, return only once it is on the disk."""
+        entry = Entry(self._n, time.monotonic_ns() if t_ns is None else t_ns, kind, fields)
+        line, self._hash = _chained(entry, self._hash)
+        os.write(self._fd, line)
+        self._n += 1
+        if sync:
+            os.fsync(self._fd)
+        return entry
+
+    def seal(self) -> None:
+        """Cover every other file of the run with one last line; nothing may be written after it."""
+        self.append("seal", {"files": digests(self.path.parent, but=self.path.name)}, sync=True)
+        self.close()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _chained(entry: Entry, previous: str) -> tuple[bytes, str]:
+    """Return the line and its hash."""
+    body = json.dumps({"n": entry.n, "t": entry.t_ns, "kind": entry.kind, **entry.fields}, separators=(",", ":"))
+    digest = hashlib.sha256((previous + body).encode()).hexdigest()
+    return f'{body[:-1]},"hash":"{digest}"}}\n'.encode(), digest
+
+
+def read(path: Path) -> list[Entry]:
+    """Return the entries of a journal, checking the chain; a torn last line (the writer was killed) is left out.
+
+    Raises JournalError where the file is absent, or a line was changed, removed or reordered.
+    """
+    return list(_verified(path, _lines(path)))
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _verified(path: Path, lines: list[bytes]) -> Iterator[Entry]:
+    previous = ""
+    *whole, torn = lines
+    for number, line in enumerate(whole):
+        head, mark, tail = line.rpartition(b',"hash":"')
+        body = head.decode("utf-8", "replace") + "}"
+        previous = hashlib.sha256((previous + body).encode()).hexdigest()
+        if not mark or tail != f'{previous}"}}'.encode():
+            raise JournalError(
+                f"{path}: line {number + 1} does not follow from the lines before it: changed, missing or reordered"
+            )
+        yield _entry(path, number, body)
+    if torn and any(b'"kind":"seal"' in line for line in whole):
+        raise JournalError(f"{path}: something was added after the seal")
+
+
+def _entry(path: Path, number: int, body: str) -> Entry:
+    fields = json.loads(body)
+    if fields.pop("n") != number:
+        raise JournalError(f"{path}: line {number + 1} is out of order")
+    return Entry(number, fields.pop("t"), fields.pop("kind"), fields)
+
+
+def digests(directory: Path, *, but: str) -> dict[str, str]:
+    """Return the SHA-256 of every file below *directory*, by relative name, leaving out *but*."""
+    files = sorted(p for p in directory.rglob("*") if p.is_file())
+    return {
+        str(p.relative_to(directory)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in files
+        if str(p.relative_to(directory)) != but
+    }
+
+
+def verify(directory: Path) -> list[str]:
+    """Return what is wrong with a stored run, one line each; nothing where every byte is as it was sealed.
+
+    Raises JournalError where the run has no journal or its chain is broken.
+    """
+    entries = read(directory / FILE)
+    seals = [e for e in entries if e.kind == "seal"]
+    if not seals:
+        return [f"{directory}: the run was never sealed: it did not end by itself"]
+    if seals[0] is not entries[-1]:
+        return [f"{directory}: lines follow the seal"]
+    return list(_compare(seals[0].fields["files"], digests(directory, but=FILE)))
+
+
+def _compare(sealed: Mapping[str, str], found: Mapping[str, str]) -> Iterable[str]:
+    for name in sorted({*sealed, *found}):
+        if name not in found:
+            yield f"{name}: missing"
+        elif name not in sealed:
+            yield f"{name}: not part of the run as it was sealed"
+        elif sealed[name] != found[name]:
+            yield f"{name}: changed since it was sealed"

@@ -1,0 +1,105 @@
+"""What a drill asks of the world, in the fewest verbs: one protocol per thing it talks to, and the values that come back.
+
+Platform   the control plane: read and set app and endpoint states     adapters/arm.py
+Direct     one HTTP request to one region, past all DNS                adapters/direct.py
+Names      one DNS question to the authority or a watched resolver     adapters/resolver.py
+Traffic    the load process                                            adapters/load.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from failover_drill.facts import Resolution
+from failover_drill.target import Region
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """A web app as the control plane shows it. `state` is what was asked for, not proof of serving (azure-facts §2.2)."""
+
+    state: str  # "Running", "Stopped", "QuotaExceeded", …
+    default_host: str
+    host_names: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return self.state == "Running"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """An endpoint: `enabled` is what an operator set, `health` what probing found (azure-facts §3.1)."""
+
+    enabled: bool
+    health: str
+    target: str = ""
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileState:
+    enabled: bool
+    health: str
+    fqdn: str
+    ttl_s: int
+    routing: str
+    endpoints: Mapping[str, EndpointState]  # by endpoint name
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the control plane gave back for a change: the id under which it can be asked about."""
+
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectAnswer:
+    """One region's answer when asked directly. `status` is 0 where none came; `said` is one line for people."""
+
+    status: int
+    said: str
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 400
+
+
+class Platform(Protocol):
+    """The control plane. Every verb raises PlatformError; `outcome_known` is False after a timeout or reset."""
+
+    def app_state(self, app_id: str) -> AppState: ...
+    def start(self, app_id: str) -> Receipt: ...
+    def stop(self, app_id: str) -> Receipt: ...
+    def endpoint_state(self, endpoint_id: str) -> EndpointState: ...
+    def set_endpoint(self, endpoint_id: str, *, enabled: bool) -> Receipt: ...
+    def profile_state(self, profile_id: str) -> ProfileState: ...
+
+    def snapshot(self, resource_id: str) -> Mapping[str, object]:
+        """Return the whole state of one resource, less what changes by itself (times, monitor statuses, ETags)."""
+
+
+class Direct(Protocol):
+    def ask(self, region: Region) -> DirectAnswer:
+        """Ask *region* for the health path, past all DNS. Never raises for what the region does."""
+
+
+class Names(Protocol):
+    vantages: tuple[str, ...]  # "authority" first, then each watched resolver
+
+    def ask(self, vantage: str) -> Resolution:
+        """Ask *vantage* for the public host. Never raises for what the server does."""
+
+
+class Traffic(Protocol):
+    def start(self) -> None:
+        """Start the load and return when the first request is out. Raises DrillError where it cannot."""
+
+    def stop(self) -> None:
+        """End the load; every sample is on the disk afterwards. Harmless when it is not running."""
+
+    @property
+    def alive(self) -> bool: ...

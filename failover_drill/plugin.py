@@ -1,0 +1,251 @@
+"""The pytest plugin: .feature files as drills, one run directory each, undone whatever ends them.
+
+collect       features/failover.feature ─► its scenarios, as pytest-bdd makes them
+bind          every step of a scenario, before its first one runs
+run           each step is marked in the journal
+end           passed, failed or interrupted: put back, judged, reported
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from pytest_bdd.scenario import get_step_function
+
+from failover_drill.compose import Run, open_target
+from failover_drill.drill import Drill
+from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet
+from failover_drill.findings import Findings, Verdict
+from failover_drill.report import junit_properties
+from failover_drill.settings import Settings, load
+
+RUN = pytest.StashKey[Run]()
+SUMMARY = pytest.StashKey[list[str]]()
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SCENARIOS = "from pytest_bdd import scenarios\nscenarios({path!r}, features_base_dir={base!r})\n"
+
+
+# ---- options and settings --------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("failover drill")
+    group.addoption(
+        "--estate", type=Path, metavar="READY.json", help="drill the estate whose ready line this file holds"
+    )
+    group.addoption("--target", metavar="NAME", help="which [target.NAME] of drill.toml to drill")
+    group.addoption("--drill-settings", type=Path, metavar="FILE", help="instead of the drill.toml beside the suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SUMMARY] = []
+
+
+@pytest.fixture(scope="session")
+def drill_settings(pytestconfig: pytest.Config) -> Settings:
+    """drill.toml, or the file that --drill-settings names."""
+    return load(pytestconfig.getoption("--drill-settings") or pytestconfig.rootpath / "drill.toml")
+
+
+# ---- .feature files are test files -------------------------------------------------------------------------------
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix == ".feature":
+        return FeatureFile.from_parent(parent, path=file_path)
+    return None
+
+
+class FeatureFile(pytest.Module):
+    """A .feature file, collected as the module that pytest-bdd would have wanted beside it."""
+
+    def _getobj(self) -> types.ModuleType:
+        module = types.ModuleType(self.path.stem)
+        module.__file__ = str(self.path)
+        source = SCENARIOS.format(path=str(self.path), base=str(self.path.parent))
+        exec(compile(source, str(self.path), "exec"), module.__dict__)
+        return module
+
+
+# ---- the run ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def drill_target(
+    pytestconfig: pytest.Config, drill_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """The target and, for a local estate, its switches."""
+    name = pytestconfig.getoption("--target") or drill_settings.drill.target
+    log = tmp_path_factory.mktemp("estate") / "estate.log"
+    with open_target(drill_settings, name, pytestconfig.getoption("--estate"), log) as opened:
+        yield opened
+
+
+@pytest.fixture
+def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target: Any) -> Iterator[Drill]:
+    """The drill that the steps call. Whatever ends the scenario, the estate is put back and a report written."""
+    target, _ = drill_target
+    with ending_signals() as ending:
+        run = Run(drill_settings, target, drill_settings.drill.name, _sayer(request.config))
+        request.node.stash[RUN] = run
+        try:
+            yield run.drill
+        finally:
+            ending.shield(run)
+            findings = run.close(ending.received)
+            _tell(request, run, findings)
+            _insist(findings)
+
+
+class Ending:
+    """Which signal ended the drill, and what a further one means."""
+
+    def __init__(self) -> None:
+        self.received = ""
+        self._run: Run | None = None
+
+    def shield(self, run: Run) -> None:
+        """From now on a signal is noted and waits: the estate is being put back."""
+        self._run = run
+
+    def on_signal(self, number: int, _: types.FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if self._run is not None:
+            self._run.say(f"{name}: the estate is being put back; wait until that is done")
+        elif not self.received:
+            self.received = name
+            raise KeyboardInterrupt(name)
+
+
+@contextmanager
+def ending_signals() -> Iterator[Ending]:
+    """Make TERM and HUP end a drill as INT does: pytest would skip its teardown (architecture.md §7)."""
+    ending = Ending()
+    before = {number: signal.signal(number, ending.on_signal) for number in ENDING_SIGNALS}
+    try:
+        yield ending
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _insist(findings: Findings) -> None:
+    """Make the run red where the whole drill, its putting back included, did not meet its objectives."""
+    if findings.verdict is not Verdict.MET:
+        raise (ObjectiveNotMet if findings.verdict is Verdict.MISSED else Inconclusive)("; ".join(findings.reasons))
+
+
+def _tell(request: pytest.FixtureRequest, run: Run, findings: Findings) -> None:
+    """Leave the figures where CI and people look for them."""
+    for name, value in junit_properties(findings.to_dict()).items():
+        request.node.user_properties.append((name, value))
+    request.config.stash[SUMMARY] += [*summary_lines(findings), f"report: {run.directory / 'report.html'}"]
+
+
+def summary_lines(findings: Findings) -> list[str]:
+    """Return verdict, recovery time, downtime and budget, one line each, for a terminal."""
+    recovery, slo = findings.recovery, findings.slo
+    lines = [f"{findings.drill.name}: {findings.verdict}", *(f"  {reason}" for reason in findings.reasons)]
+    if recovery.time_s is not None:
+        lines.append(
+            f"recovery time {recovery.time_s:.2f} s (between {recovery.at_least_s:.2f} and {recovery.at_most_s:.2f} s), "
+            f"objective {recovery.rto_s:g} s"
+        )
+        cut = ", ".join(f"{s.name} {s.took_s:.2f} s" for s in recovery.segments if s.occurred)
+        lines.append(f"  of which {cut}")
+    lines.append(
+        f"downtime {slo.consumed.estimate_s:.2f} s, user-weighted: {slo.consumed_share:.2%} of the error budget of "
+        f"{slo.budget_s:g} s that {slo.objective:.4g} over {slo.window_s / 86_400:g} days allows"
+    )
+    if findings.drill.time_scale != 1:
+        lines.append(f"time scale {findings.drill.time_scale:g}: probe intervals and Azure's delays were divided by it")
+    return lines
+
+
+# ---- steps --------------------------------------------------------------------------------------------------------
+
+
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Any, scenario: Any) -> None:
+    """Bind every step before the first one runs: a typo in the last must not surface after the region is down."""
+    unbound = [step for step in scenario.steps if get_step_function(request=request, step=step) is None]
+    if unbound:
+        raise DrillError(
+            "; ".join(
+                f'{feature.filename}:{s.line_number}: nobody wrote the step "{s.keyword} {s.name}"' for s in unbound
+            )
+        )
+    if "drill" in request.fixturenames or request.node.path.suffix == ".feature":
+        request.getfixturevalue("drill")
+    run = request.node.stash.get(RUN, None)
+    if run is not None:
+        run.plan([(step.keyword, step.name) for step in scenario.steps])
+
+
+def pytest_bdd_before_step_call(request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:
+    run = request.node.stash.get(RUN, None)
+    if run is not None:
+        run.step_begins(scenario.steps.index(step))
+
+
+def pytest_bdd_after_step(request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:
+    run = request.node.stash.get(RUN, None)
+    if run is not None:
+        run.step_ends(scenario.steps.index(step), "passed")
+
+
+def pytest_bdd_step_error(request: pytest.FixtureRequest, scenario: Any, step: Any, exception: BaseException) -> None:
+    run = request.node.stash.get(RUN, None)
+    if run is not None:
+        run.step_ends(scenario.steps.index(step), "failed", " ".join(str(exception).split()))
+
+
+# ---- what people see ----------------------------------------------------------------------------------------------
+
+
+def _sayer(config: pytest.Config) -> Callable[[str], None]:
+    """Return what prints a line of progress while pytest captures output; nothing with -q."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or config.option.verbose < 0:
+        return lambda _: None
+
+    def say(line: str) -> None:
+        reporter.write_line(line)
+        sys.stdout.flush()
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    lines = config.stash[SUMMARY]
+    if lines:
+        terminalreporter.section("failover drill")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Show what a person can act on in one line; a traceback is for our own bugs."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, DrillError):
+        report.longrepr = OneLine(item, call.excinfo.value)
+    return report
+
+
+class OneLine(TerminalRepr):
+    """The message of a DrillError, as pytest prints failures and as it repeats them in its summary."""
+
+    def __init__(self, item: pytest.Item, error: DrillError) -> None:
+        self.message = " ".join(str(error).split())
+        self.reprcrash = ReprFileLocation(str(item.path), 0, f"{type(error).__name__}: {self.message}")
+
+    def toterminal(self, tw: Any) -> None:
+        tw.line(self.message, red=True, bold=True)

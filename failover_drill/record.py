@@ -1,0 +1,209 @@
+"""One run's directory: where its facts are written, and how they are read back.
+
+    reports/<drill>/<UTC time>/
+        journal.jsonl        the drill: header, steps, promises, outcomes, milestones, seal     one writer: Drill
+        resolutions.jsonl    DNS answers                                                        one writer: the watcher
+        readings.jsonl       monitor statuses                                                   one writer: the watcher
+        samples-*, control-* the load process's own                                            one writer each
+
+`read_facts` reads whatever is there, also of a run that is still going on or was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from failover_drill import journal
+from failover_drill.errors import DrillError, JournalError
+from failover_drill.facts import (
+    Action,
+    ActionOutcome,
+    ClockAnchor,
+    Facts,
+    Mark,
+    Milestone,
+    Objectives,
+    Outcome,
+    Population,
+    Reading,
+    Resolution,
+    Segment,
+    StepMark,
+)
+from failover_drill.samples import read_samples
+
+RESOLUTIONS = "resolutions.jsonl"
+READINGS = "readings.jsonl"
+
+
+def new_directory(reports: Path, drill: str, anchor: ClockAnchor) -> Path:
+    """Create and return `reports/<drill>/<UTC time>/`; a second run in the same second gets a number behind it.
+
+    Raises DrillError where it cannot be created.
+    """
+    stamp = datetime.fromtimestamp(anchor.wall_ns / 1e9, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    for suffix in ("", *(f".{n}" for n in range(2, 100))):
+        directory = reports / drill / (stamp + suffix)
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise DrillError(f"{directory}: cannot be created: {error.strerror}") from None
+        return directory
+    raise DrillError(f"{reports / drill / stamp}: a hundred runs began in this second")
+
+
+def point_latest(reports: Path, run: Path) -> None:
+    """Make `reports/latest` lead to *run*, in one step."""
+    link, fresh = reports / "latest", reports / f".latest-{os.getpid()}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(run.relative_to(reports))
+    fresh.replace(link)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, "utf-8")
+    fresh.replace(path)
+
+
+def read_facts(directory: Path) -> Facts:
+    """Return everything a run wrote down so far. Raises JournalError where its journal is absent, torn or has no header."""
+    entries = journal.read(directory / journal.FILE)
+    if not entries or entries[0].kind != "header":
+        raise JournalError(f"{directory / journal.FILE}: has no header: the run did not get that far")
+    header = entries[0].fields
+    samples, workers = read_samples(directory)
+    control, control_workers = read_samples(directory, kind="control")
+    restored = [e.fields["said"] for e in entries if e.kind == "restored"]
+    stopped = [e.fields["reason"] for e in entries if e.kind == "interrupted"]
+    windows = {e.kind: e.t_ns for e in entries if e.kind in {"traffic began", "traffic ended"}}
+    return Facts(
+        drill=header["drill"],
+        run=header["run"],
+        anchor=ClockAnchor(**header["anchor"]),
+        primary=header["primary"],
+        secondary=header["secondary"],
+        interval_ns=header["interval_ns"],
+        samples=samples,
+        control=control,
+        workers=workers,
+        control_workers=control_workers,
+        resolutions=tuple(_resolutions(directory / RESOLUTIONS)),
+        actions=tuple(_actions(entries)),
+        steps=tuple(_steps(entries)),
+        milestones=tuple(_milestones(entries)),
+        readings=tuple(Reading(**row) for row in _rows(directory / READINGS)),
+        window_ns=_window(windows, entries),
+        time_scale=header["time_scale"],
+        ttl_s=header["ttl_s"],
+        latency_limit_ns=header["latency_limit_ns"],
+        interrupted=stopped[0] if stopped else "",
+        restored=restored[-1] if restored else "",
+        environment=header["environment"],
+    )
+
+
+def regions_serving(facts: Facts, populations: Iterable[Population], last_s: float) -> set[str]:
+    """Return the regions whose good answers *populations* got within the last *last_s* seconds of samples."""
+    records = facts.samples.records
+    if not len(records):
+        return set()
+    good = records[(records["outcome"] == Outcome.OK) & np.isin(records["population"], list(populations))]
+    recent = good[good["intended_ns"] >= records["intended_ns"].max() - int(last_s * 1e9)]
+    return {facts.samples.names.regions[index] for index in np.unique(recent["region"])} - {""}
+
+
+def read_objectives(directory: Path) -> Objectives:
+    """Return what the run was to be judged against, from its journal's header."""
+    fields = dict(journal.read(directory / journal.FILE)[0].fields["objectives"])
+    fields["judged"] = tuple(Population[name] for name in fields["judged"])
+    return Objectives(**fields)
+
+
+def _window(marks: Mapping[str, int], entries: list[journal.Entry]) -> tuple[int, int] | None:
+    if "traffic began" not in marks:
+        return None
+    return marks["traffic began"], marks.get("traffic ended", entries[-1].t_ns)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the JSON lines of a file; one cut short by a kill is left out."""
+    if not path.exists():
+        return
+    for line in path.read_text("utf-8").split("\n")[:-1]:
+        yield json.loads(line)
+
+
+def _resolutions(path: Path) -> Iterator[Resolution]:
+    for row in _rows(path):
+        row["addresses"], row["cnames"] = tuple(row["addresses"]), tuple(row["cnames"])
+        yield Resolution(**row)
+
+
+def _milestones(entries: Iterable[journal.Entry]) -> Iterator[Milestone]:
+    for entry in entries:
+        if entry.kind == "milestone":
+            yield Milestone(Mark(entry.fields["mark"]), entry.fields["at_ns"], entry.fields.get("note", ""))
+
+
+def _actions(entries: Iterable[journal.Entry]) -> list[Action]:
+    found: dict[str, Action] = {}
+    for entry in entries:
+        fields = entry.fields
+        if entry.kind == "promise":
+            found[fields["id"]] = _promised(len(found), entry)
+        elif entry.kind == "outcome":
+            found[fields["id"]] = replace(
+                found[fields["id"]],
+                sent_ns=fields["sent_ns"],
+                done_ns=fields["done_ns"],
+                outcome=ActionOutcome(fields["outcome"]),
+                after=fields.get("after", {}),
+                request_id=fields.get("request_id", ""),
+                error=fields.get("error", ""),
+            )
+    return list(found.values())
+
+
+def _promised(seq: int, entry: journal.Entry) -> Action:
+    fields = entry.fields
+    return Action(
+        seq=seq,
+        verb=fields["verb"],
+        resource=fields["resource"],
+        region=fields["region"],
+        purpose=fields["purpose"],
+        promised_ns=entry.t_ns,
+        before=fields["before"],
+        segment=Segment(fields["segment"]) if fields.get("segment") else None,
+    )
+
+
+def _steps(entries: Iterable[journal.Entry]) -> list[StepMark]:
+    found: dict[int, StepMark] = {}
+    for entry in entries:
+        if entry.kind == "plan":
+            found = {i: StepMark(i, s["keyword"], s["text"]) for i, s in enumerate(entry.fields["steps"])}
+        elif entry.kind == "step begins":
+            index = entry.fields["index"]
+            found[index] = replace(found[index], began_ns=entry.t_ns, outcome="interrupted")
+        elif entry.kind == "step ends":
+            index = entry.fields["index"]
+            found[index] = replace(
+                found[index],
+                ended_ns=entry.t_ns,
+                outcome=entry.fields["outcome"],
+                error=entry.fields.get("error", ""),
+            )
+    return list(found.values())

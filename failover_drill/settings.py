@@ -1,0 +1,267 @@
+"""drill.toml and the environment, read once, into typed settings. Nothing else in the harness reads configuration.
+
+    drill.toml ── tomllib ──► environment overrides (FAILOVER_DRILL__TRAFFIC__RATE=200) ──► pydantic ──► Settings
+
+Every error is one line: file, key, value, what would be right.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from failover_drill.errors import SettingsError
+from failover_drill.facts import Objectives, Population
+
+ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Share = Annotated[float, Field(ge=0, le=100)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Path_ = Annotated[str, Field(pattern=r"^/\S*$")]
+
+
+class Table(BaseModel):
+    """One table of drill.toml. An unknown key is an error: a misspelt limit must not be no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DrillTable(Table):
+    """[drill]: the name under which runs are kept, and where."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "proseware-failover"
+    reports: str = "reports"
+    target: str = "local"
+
+
+class ObjectivesTable(Table):
+    """[objectives]: what a drill is judged against. Shares in percent, as people write them."""
+
+    availability: Annotated[float, Field(gt=0, lt=100)] = 99.9
+    window_days: Annotated[float, Field(gt=0, le=366)] = 30
+    rto_s: Seconds = 60
+    rpo_s: Seconds | None = None
+    drill_share: Annotated[float, Field(gt=0, le=100)] = 10
+    stabilisation_s: Seconds = 10
+    judged: tuple[Literal["fresh", "keepalive", "sticky"], ...] = ("fresh", "keepalive")
+
+    def values(self) -> Objectives:
+        """Return them as fractions and seconds."""
+        return Objectives(
+            availability=self.availability / 100,
+            window_s=self.window_days * 86_400,
+            rto_s=self.rto_s,
+            rpo_s=self.rpo_s,
+            drill_share=self.drill_share / 100,
+            stabilisation_s=self.stabilisation_s,
+            judged=tuple(Population[name.upper()] for name in self.judged),
+        )
+
+
+class PathTable(Table):
+    """One path that users ask for, and how often beside the others."""
+
+    path: Path_ = "/"
+    weight: Annotated[float, Field(gt=0)] = 1
+
+
+class MixTable(Table):
+    """[traffic.mix]: the share of each client population, in percent."""
+
+    fresh: Share = 70
+    keepalive: Share = 25
+    sticky: Share = 5
+
+    @model_validator(mode="after")
+    def whole(self) -> MixTable:
+        if abs(self.fresh + self.keepalive + self.sticky - 100) > 1e-6:
+            raise ValueError("fresh, keepalive and sticky must sum to 100")
+        return self
+
+
+class TrafficTable(Table):
+    """[traffic]: the synthetic users."""
+
+    rate: Annotated[float, Field(gt=0, le=20_000)] = 100
+    mix: MixTable = MixTable()
+    caches: Annotated[int, Field(ge=1, le=1000)] = 50
+    lanes: Annotated[int, Field(ge=1, le=10_000)] = 100
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    timeout_s: Seconds = 5
+    slow_s: Seconds = 1
+    settle_s: Seconds = 5
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    paths: tuple[PathTable, ...] = (PathTable(),)
+    expect_status: str = "200-399"
+    expect_content: str = ""
+    region_header: str = "X-Region"
+    ttl_floor_s: Annotated[float, Field(ge=0, le=86_400)] = 0
+    ttl_overstay_s: Annotated[float, Field(ge=0, le=86_400)] = 0
+    control_url: str = ""
+    seed: int = 1
+
+    @field_validator("expect_status")
+    @classmethod
+    def ranges(cls, text: str) -> str:
+        status_ranges(text)
+        return text
+
+
+class WatchTable(Table):
+    """[watch]: how often DNS and the monitor are looked at, and how long one look may take."""
+
+    dns_interval_s: Seconds = 0.2
+    monitor_interval_s: Seconds = 1
+    timeout_s: Seconds = 2
+
+
+class WaitTable(Table):
+    """[wait]: how long the drill waits for each thing before it says that it did not happen."""
+
+    confirm_s: Seconds = 60
+    serve_s: Seconds = 60
+    complete_s: Seconds = 120
+    restore_s: Seconds = 120
+    poll_s: Seconds = 0.1
+
+
+class LocalTarget(Table):
+    """[target.NAME] with kind = "local": the harness starts the local estate itself, as [estate] says."""
+
+    kind: Literal["local"] = "local"
+
+
+class AzureRegion(Table):
+    """[target.NAME.primary] and [.secondary]: one web app and its endpoint in the profile."""
+
+    app: str
+    resource_group: str
+    endpoint: str
+    address: str = ""
+
+
+class AzureTarget(Table):
+    """[target.NAME] with kind = "azure": a pair of web apps behind a Traffic Manager profile."""
+
+    kind: Literal["azure"]
+    subscription_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+    profile: str
+    profile_resource_group: str
+    public_host: str
+    primary: AzureRegion
+    secondary: AzureRegion
+    scheme: Literal["http", "https"] = "https"
+    port: Port | None = None
+    health_path: Path_ = "/health"
+    resolvers: Mapping[str, str] = Field(default_factory=dict)
+    authorities: tuple[str, ...] = ()
+    cloud: Literal["public", "china", "usgovernment"] | str = "public"
+    ca_file: str | None = None
+    time_scale: Annotated[float, Field(gt=0)] = 1
+
+
+TargetTable = Annotated[LocalTarget | AzureTarget, Field(discriminator="kind")]
+
+
+class Settings(Table):
+    """All of drill.toml. `estate` is handed to the local estate as its configuration, unread."""
+
+    drill: DrillTable = DrillTable()
+    objectives: ObjectivesTable = ObjectivesTable()
+    traffic: TrafficTable = TrafficTable()
+    watch: WatchTable = WatchTable()
+    wait: WaitTable = WaitTable()
+    target: Mapping[str, TargetTable] = Field(default_factory=lambda: {"local": LocalTarget()})
+    estate: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def status_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """Read "200-399,404" as ((200, 399), (404, 404)).
+
+    Raises ValueError where the text is not of that form or a status is not one.
+    """
+    found = []
+    for part in text.split(","):
+        low, _, high = part.strip().partition("-")
+        if not (low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599):
+            raise ValueError('must be statuses and ranges such as "200-399,404"')
+        found.append((int(low), int(high or low)))
+    return tuple(found)
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read *path* and lay the environment over it.
+
+    Raises SettingsError, in one line, where the file is absent, is not TOML, or holds a wrong key or value.
+    """
+    raw = _read(path)
+    for dotted, value in _overrides(os.environ if environment is None else environment):
+        _lay_over(raw, dotted, value)
+    raw.setdefault("target", {}).setdefault("local", {"kind": "local"})
+    for name, table in raw["target"].items():
+        if isinstance(table, dict) and "kind" not in table:
+            raise SettingsError(f'{path}: target.{name}.kind is missing; "local" or "azure" would be right')
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {explain(error)}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file; `failover-drill` needs a drill.toml here") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+
+
+def _overrides(environment: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    """Return ([table, key], value) for each FAILOVER_DRILL__TABLE__KEY in the environment."""
+    return [
+        (name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"), value)
+        for name, value in sorted(environment.items())
+        if name.startswith(ENVIRONMENT_PREFIX)
+    ]
+
+
+def _lay_over(raw: dict[str, Any], dotted: list[str], value: str) -> None:
+    table = raw
+    for key in dotted[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"{ENVIRONMENT_PREFIX}{'__'.join(dotted).upper()}: {key} is not a table")
+    table[dotted[-1]] = _toml_value(value)
+
+
+def _toml_value(text: str) -> Any:
+    """Read an environment value as TOML would (numbers, booleans, arrays), else as the text itself."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def explain(error: ValidationError) -> str:
+    """Put pydantic's findings in one line: key = value: what would be right."""
+    return "; ".join(_explain_one(dict(e)) for e in error.errors(include_url=False))
+
+
+def _explain_one(error: dict[str, Any]) -> str:
+    where = ".".join(
+        str(part) for part in error["loc"] if part not in {"local", "azure"} or error["loc"][0] != "target"
+    )
+    if error["type"] == "extra_forbidden":
+        return f"{where} = {error['input']!r}: there is no such key"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{where} = {error['input']!r}: {message[0].lower()}{message[1:]}"

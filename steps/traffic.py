@@ -1,0 +1,21 @@
+"""Steps about users: synthetic traffic, and who serves it."""
+
+from __future__ import annotations
+
+from pytest_bdd import given, then
+
+from failover_drill.drill import Drill
+from failover_drill.target import Role
+from steps.phrases import ROLE, words
+
+
+@given("users are being served")
+def users_are_served(drill: Drill) -> None:
+    """Start the traffic, and watch it at rest for the settling time."""
+    drill.serve_users()
+
+
+@then(words("users are served by the {role} region"), converters=ROLE)
+def users_served_by(drill: Drill, role: Role) -> None:
+    """Over the last seconds, every good answer to a client that honours the TTL came from this region."""
+    drill.verify_users_served_by(role)
