@@ -1,0 +1,106 @@
+"""The still charts of a run: recovery against RTO, spend against allowance, and where the time went.
+
+    |   ●══════|        ┊ limit            interval: everything between the bounds; ●: the estimate
+    0                                      ┊: what was allowed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, Label, NumeralTickFormatter, Range1d, Span
+
+from failover_drill.report import words
+from failover_drill.report.ink import FONT, frame, paint, without_rows
+
+ROW = 46  # px a row of a waterfall takes
+
+
+def interval(name: str, at_least: float, at_most: float | None, estimate: float | None, limit: float) -> Any:
+    """Return a chart of a bounded duration against its limit, all in seconds. `at_most` None runs off to the right."""
+    seen = [limit, at_least, at_most or 0.0, estimate or 0.0]
+    end = max(seen) * 1.12 or 1.0
+    plot = without_rows(frame(name, 74, Range1d(0, end), Range1d(0, 1)))
+    plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+    _allowance(plot, limit)
+    bar = plot.quad(left=[at_least], right=[end if at_most is None else at_most], bottom=[0.28], top=[0.52], line_width=1.5)
+    paint(bar.glyph, fill_color="primary", line_color="primary")
+    bar.glyph.fill_alpha = 0.45
+    if at_most is None:
+        bar.glyph.hatch_pattern = "right_diagonal_line"
+        paint(bar.glyph, hatch_color="bad")
+    if estimate is not None:
+        dot = plot.scatter([estimate], [0.4], size=11, marker="circle")
+        paint(dot.glyph, fill_color="primary", line_color="paper")
+    return plot
+
+
+def _allowance(plot: Any, limit: float) -> None:
+    allowed = plot.quad(left=[0], right=[limit], bottom=[0.1], top=[0.7], line_color=None)
+    paint(allowed.glyph, fill_color="quiet")
+    allowed.glyph.fill_alpha = 0.4
+    line = Span(location=limit, dimension="height", line_width=2, line_dash="dashed")
+    plot.add_layout(paint(line, line_color="ink"))
+    text = Label(x=limit, y=0.98, text=f"allowed {words.duration(limit)} ", text_align="right", text_baseline="top")
+    text.text_font, text.text_font_size = FONT, "12px"
+    plot.add_layout(paint(text, text_color="ink"))
+
+
+def waterfall(segments: Sequence[Mapping[str, Any]], rto_s: float, forecast: Mapping[str, float] | None = None) -> Any:
+    """Return the recovery time cut into its segments, one row each, in seconds since t0; predicted below measured."""
+    t0 = segments[0]["began"]
+    total = sum(each["took_s"] for each in segments)
+    end = max(total, sum((forecast or {}).values())) * 1.04 or 1.0
+    rows = len(segments)
+    plot = without_rows(frame("waterfall", rows * ROW + 34, Range1d(-end * 0.01, end), Range1d(rows, 0)))
+    plot.min_border_left = 14
+    plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+    plot.xaxis.axis_label = "seconds since the first disruptive act"
+    plot.xaxis.axis_label_text_font_style = "normal"
+    plot.xaxis.axis_label_text_font_size = "12px"
+    paint(plot.xaxis[0], axis_label_text_color="muted")
+    _measured(plot, segments, t0)
+    if forecast:
+        _predicted(plot, segments, forecast)
+    if rto_s <= end:
+        plot.add_layout(paint(Span(location=rto_s, dimension="height", line_dash="dashed", line_width=2), line_color="ink"))
+    return plot
+
+
+def _measured(plot: Any, segments: Sequence[Mapping[str, Any]], t0: float) -> None:
+    left, at = [], 0.0
+    for each in segments:
+        left.append(at)
+        at += each["took_s"]
+    columns = {
+        "left": left,
+        "right": [begin + each["took_s"] for begin, each in zip(left, segments, strict=True)],
+        "top": [row + 0.50 for row in range(len(segments))],
+        "bottom": [row + 0.78 for row in range(len(segments))],
+        "row": [row + 0.42 for row in range(len(segments))],
+        "text": [f"{each['name']}  {words.duration(each['took_s'])}" for each in segments],
+    }
+    source = ColumnDataSource(columns, name="segments")
+    bars = plot.quad(left="left", right="right", top="top", bottom="bottom", source=source, line_width=2)
+    paint(bars.glyph, fill_color="primary", line_color="primary")
+    source = ColumnDataSource({"x": [0.0] * len(segments), "row": columns["row"], "text": columns["text"]})
+    names = plot.text(x="x", y="row", text="text", source=source, text_baseline="bottom")
+    names.glyph.text_font, names.glyph.text_font_size = value(FONT), "13px"
+    paint(names.glyph, text_color="ink")
+
+
+def _predicted(plot: Any, segments: Sequence[Mapping[str, Any]], forecast: Mapping[str, float]) -> None:
+    left, right, at = [], [], 0.0
+    for each in segments:
+        left.append(at)
+        at += forecast.get(each["name"], 0.0)
+        right.append(at)
+    rows = range(len(segments))
+    bars = plot.quad(
+        left=left, right=right, top=[row + 0.82 for row in rows], bottom=[row + 0.93 for row in rows], line_width=1.5
+    )
+    bars.glyph.hatch_pattern = "right_diagonal_line"
+    bars.glyph.fill_alpha = 0.15
+    paint(bars.glyph, fill_color="violet", line_color="violet", hatch_color="violet")

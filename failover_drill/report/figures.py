@@ -1,0 +1,119 @@
+"""The few figures a run is quoted by, computed once for every form: HTML, Markdown, JUnit, OpenMetrics, CSV.
+
+Each has a key and an exact value for machines, and a text for people; the forms never format a key figure themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from failover_drill.report import words
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One quoted figure. `value` is exact, in `unit`; `limit` is what was allowed, "" where nothing was asked."""
+
+    key: str
+    label: str
+    value: float | None
+    at_least: float | None
+    at_most: float | None
+    unit: str  # "seconds", "ratio", "requests", "events"
+    text: str
+    limit: str = ""
+
+
+def key_figures(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """Return the figures in the order they are read."""
+    return (
+        *_recovery(findings),
+        *_downtime(findings),
+        *_budget(findings),
+        *_requests(findings),
+        *_data_loss(findings),
+    )
+
+
+def _span(key: str, label: str, span: Mapping[str, Any], limit: str = "") -> Figure:
+    estimate, low, high = span["estimate_s"], span["at_least_s"], span["at_most_s"]
+    return Figure(key, label, estimate, low, high, "seconds", words.bounded(estimate, low, high), limit)
+
+
+def _recovery(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
+    recovery = findings["recovery"]
+    if not recovery["occurred"]:
+        return ()
+    limit = f"RTO {words.duration(recovery['rto_s'])}"
+    text = words.bounded(recovery["time_s"], recovery["at_least_s"], recovery["at_most_s"])
+    if not recovery["recovered"]:
+        text = f"did not recover ({words.bounds(recovery['at_least_s'], recovery['at_most_s'])})"
+    low, high = recovery["at_least_s"], recovery["at_most_s"]
+    return (Figure("recovery_time", "Recovery time", recovery["time_s"], low, high, "seconds", text, limit),)
+
+
+def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
+    downtime, slo = findings["downtime"], findings["slo"]
+    limit = f"allowed {words.duration(slo['allowed_s'])}"
+    figures = [
+        _span("downtime", "Downtime, weighted by users", downtime["user_weighted"], limit),
+        _span("full_outage", "Nobody was served", downtime["full_outage"]),
+    ]
+    worst = downtime["worst_client"]
+    if worst is not None:
+        figures.append(_span("worst_client", f"Worst client ({worst['population']})", worst["length"]))
+    return tuple(figures)
+
+
+def budget_share_text(slo: Mapping[str, Any]) -> str:
+    """Return "0.22 % of the 30-day budget (0.21 % to 0.23 %)"; the period is part of it."""
+    high = slo["consumed_share_at_most"]
+    upper = "no upper bound" if high is None else f"to {words.share(high)}"
+    span = f"{words.share(slo['consumed_share_at_least'])} {upper}" if high is not None else upper
+    return f"{words.share(slo['consumed_share'])} ({span}) of the budget of {words.period(slo['window_s'])}"
+
+
+def _budget(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
+    slo = findings["slo"]
+    spent = Figure(
+        "budget_share", "Error budget spent", slo["consumed_share"], slo["consumed_share_at_least"],
+        slo["consumed_share_at_most"], "ratio", budget_share_text(slo), f"allowed {words.share(slo['drill_share'])}",
+    )  # fmt: skip
+    events = slo["events_affordable"]
+    text = "any number: this one cost nothing that could be seen" if events is None else words.number(events)
+    label = f"Such events {words.period(slo['window_s'])} can afford"
+    return spent, Figure("events_affordable", label, events, None, None, "events", text)
+
+
+def _requests(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
+    traffic = findings["traffic"]
+    overall, judged = traffic["overall"], traffic["judged"]
+    seconds = traffic_seconds(traffic)
+    text = f"{words.share(judged['share'])} ({words.share(judged['low'])} to {words.share(judged['high'])})"
+    text = f"{text} over {words.duration(seconds)}" if judged["share"] is not None else words.UNKNOWN
+    return (
+        Figure("availability", "Requests answered well, of judged clients", judged["share"], judged["low"],
+               judged["high"], "ratio", text),
+        Figure("good_requests", "Good requests", overall["good"], None, None, "requests", words.number(overall["good"])),
+        Figure("bad_requests", "Bad requests", overall["bad"], None, None, "requests", words.number(overall["bad"])),
+    )  # fmt: skip
+
+
+def traffic_seconds(traffic: Mapping[str, Any]) -> float:
+    """Return the length of the traffic in seconds; 0 where there was none."""
+    if traffic["began"] is None or traffic["ended"] is None:
+        return 0.0
+    return float(traffic["ended"] - traffic["began"])
+
+
+def _data_loss(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
+    loss = findings["recovery"].get("data_loss")
+    if not loss:
+        return ()
+    limit = findings["slo"]["rpo_s"]
+    allowed = "" if limit is None else f"RPO {words.duration(limit)}"
+    lost = Figure("lost_writes", "Acknowledged writes lost", loss["lost"], None, None, "writes",
+                  f"{words.number(loss['lost'])} of {words.number(loss['acknowledged'])}")  # fmt: skip
+    return lost, _span("data_loss", "Data loss", loss["loss"], allowed)

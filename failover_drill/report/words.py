@@ -1,0 +1,112 @@
+"""How figures are written, in every form alike: one function for each kind of figure, so that no two forms can differ.
+
+A figure that is not known is written "not known"; a bound that does not exist, "no upper bound".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+UNKNOWN = "not known"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds in words: "430 ms", "13.42 s", "4 min 30.0 s", "1 h 02 min 05 s", "30 days"."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 0:
+        return f"−{duration(-seconds)}"
+    if float(seconds).is_integer() and seconds < 3600:
+        return _whole(int(seconds))
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.0f} ms" if seconds >= 0.0005 else "0 s"
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    if seconds < 3599.95:
+        minutes, tenths = divmod(round(seconds * 10), 600)
+        return f"{minutes} min {tenths / 10:04.1f} s"
+    whole = round(seconds)
+    if whole < 2 * 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min {whole % 60:02d} s"
+    days, rest = divmod(whole, 86_400)
+    return f"{days} days" if rest == 0 else f"{days} days {rest // 3600} h"
+
+
+def _whole(seconds: int) -> str:
+    """Limits are round; "60 s" reads better than "1 min 00.0 s"."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 2:
+        return f"{seconds} s"
+    return f"{minutes} min" if rest == 0 else f"{minutes} min {rest} s"
+
+
+def period(seconds: float) -> str:
+    """Return a window as people name it: "30 days", "24 hours", else as `duration`."""
+    if seconds >= 86_400 and seconds % 86_400 == 0:
+        days = int(seconds // 86_400)
+        return "1 day" if days == 1 else f"{days} days"
+    return duration(seconds)
+
+
+def share(fraction: float | None) -> str:
+    """Return a fraction as a percentage, with as many digits as keep 99.998 % from reading 100 %."""
+    if fraction is None:
+        return UNKNOWN
+    percent = fraction * 100
+    for digits in range(2, 7):
+        text = f"{percent:.{digits}f}"
+        if float(text) not in (0.0, 100.0) or percent in (0.0, 100.0):
+            return f"{text.rstrip('0').rstrip('.')} %"
+    return "under 0.000001 %" if percent < 50 else "over 99.999999 %"
+
+
+def number(value: float | None) -> str:
+    """Return a count or rate with thin spaces between thousands and at most three decimals."""
+    if value is None:
+        return UNKNOWN
+    if float(value).is_integer():
+        return f"{int(value):,}".replace(",", " ")
+    return f"{value:,.3f}".rstrip("0").replace(",", " ")
+
+
+def bounds(at_least_s: float | None, at_most_s: float | None) -> str:
+    """Return "13.10 s to 13.81 s", or "at least 13.10 s, no upper bound"."""
+    if at_least_s is None and at_most_s is None:
+        return UNKNOWN
+    if at_most_s is None:
+        return f"at least {duration(at_least_s)}, no upper bound"
+    return f"{duration(at_least_s or 0.0)} to {duration(at_most_s)}"
+
+
+def bounded(estimate_s: float | None, at_least_s: float | None, at_most_s: float | None) -> str:
+    """Return an estimate with its bounds: "13.42 s (13.10 s to 13.81 s)"."""
+    if estimate_s is None:
+        return bounds(at_least_s, at_most_s)
+    return f"{duration(estimate_s)} ({bounds(at_least_s, at_most_s)})"
+
+
+def clock(epoch_s: float | None) -> str:
+    """Return the UTC time of day, to the millisecond: "02:41:07.123"."""
+    if epoch_s is None:
+        return "—"
+    return datetime.fromtimestamp(round(epoch_s, 3), UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+def moment(epoch_s: float) -> str:
+    """Return a UTC date and time to the second: "23 Nov 2026, 02:41:07 UTC"."""
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
+
+
+def rfc3339(epoch_s: float) -> str:
+    """Return "2026-11-23T02:41:07.123Z" (RFC 3339)."""
+    return datetime.fromtimestamp(round(epoch_s, 3), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return "1 outage", "2 outages"."""
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
+def region(name: str) -> str:
+    """Return a region's name, or what its absence means."""
+    return name or "nobody"
