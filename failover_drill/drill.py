@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from failover_drill import findings
 from failover_drill import journal as journals
 from failover_drill import record
 from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, UNDO, Change, Changes
 from failover_drill.clock import Clock
 from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet, PlatformError, Unsafe
 from failover_drill.facts import Mark, Objectives, Segment
-from failover_drill.findings import Findings, Verdict, analyse
+from failover_drill.findings import Findings, Verdict
 from failover_drill.journal import Journal
 from failover_drill.platform import Direct, Names, Platform, Traffic
 from failover_drill.target import Region, Role, Target
@@ -224,7 +225,7 @@ class Drill:
 
     def findings(self) -> Findings:
         """Judge what has been written down so far."""
-        return analyse(record.read_facts(self.directory), self._objectives)
+        return findings.analyse(record.read_facts(self.directory), self._objectives)
 
     # ---- putting it back ---------------------------------------------------------------------------------------
 

@@ -14,20 +14,21 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from pytest_bdd.scenario import get_step_function
 
-from failover_drill.compose import Run, open_target
 from failover_drill.drill import Drill
 from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet
 from failover_drill.findings import Findings, Verdict
-from failover_drill.report import junit_properties
 from failover_drill.settings import Settings, load
 
-RUN = pytest.StashKey[Run]()
+if TYPE_CHECKING:
+    from failover_drill.compose import Run
+
+RUN = pytest.StashKey["Run"]()
 SUMMARY = pytest.StashKey[list[str]]()
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SCENARIOS = "from pytest_bdd import scenarios\nscenarios({path!r}, features_base_dir={base!r})\n"
@@ -83,6 +84,8 @@ def drill_target(
     pytestconfig: pytest.Config, drill_settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     """The target and, for a local estate, its switches."""
+    from failover_drill.compose import open_target
+
     name = pytestconfig.getoption("--target") or drill_settings.drill.target
     log = tmp_path_factory.mktemp("estate") / "estate.log"
     with open_target(drill_settings, name, pytestconfig.getoption("--estate"), log) as opened:
@@ -92,6 +95,8 @@ def drill_target(
 @pytest.fixture
 def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target: Any) -> Iterator[Drill]:
     """The drill that the steps call. Whatever ends the scenario, the estate is put back and a report written."""
+    from failover_drill.compose import Run
+
     target, _ = drill_target
     with ending_signals() as ending:
         run = Run(drill_settings, target, drill_settings.drill.name, _sayer(request.config))
@@ -145,6 +150,8 @@ def _insist(findings: Findings) -> None:
 
 def _tell(request: pytest.FixtureRequest, run: Run, findings: Findings) -> None:
     """Leave the figures where CI and people look for them."""
+    from failover_drill.report import junit_properties
+
     for name, value in junit_properties(findings.to_dict()).items():
         request.node.user_properties.append((name, value))
     request.config.stash[SUMMARY] += [*summary_lines(findings), f"report: {run.directory / 'report.html'}"]

@@ -8,6 +8,7 @@ Every error is one line: file, key, value, what would be right.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,20 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=100)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Path_ = Annotated[str, Field(pattern=r"^/\S*$")]
+
+
+def status_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """Read "200-399,404" as ((200, 399), (404, 404)).
+
+    Raises ValueError where the text is not of that form or a status is not one.
+    """
+    found = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([1-5]\d\d)(?:-([1-5]\d\d))?", part.strip())
+        if match is None or int(match[1]) > int(match[2] or match[1]):
+            raise ValueError('must be statuses and ranges such as "200-399,404"')
+        found.append((int(match[1]), int(match[2] or match[1])))
+    return tuple(found)
 
 
 class Table(BaseModel):
@@ -179,20 +194,6 @@ class Settings(Table):
     wait: WaitTable = WaitTable()
     target: Mapping[str, TargetTable] = Field(default_factory=lambda: {"local": LocalTarget()})
     estate: Mapping[str, Any] = Field(default_factory=dict)
-
-
-def status_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Read "200-399,404" as ((200, 399), (404, 404)).
-
-    Raises ValueError where the text is not of that form or a status is not one.
-    """
-    found = []
-    for part in text.split(","):
-        low, _, high = part.strip().partition("-")
-        if not (low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599):
-            raise ValueError('must be statuses and ranges such as "200-399,404"')
-        found.append((int(low), int(high or low)))
-    return tuple(found)
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
