@@ -1,0 +1,148 @@
+"""The load process against real sites and a real name server on loopback: what it sends, records and follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from failover_drill.adapters.load import Load
+from failover_drill.facts import Flag, Outcome, Population, SampleTable
+from failover_drill.samples import read_samples
+from failover_drill.traffic import TrafficPlan
+from tests.servers import Authority, LoopThread, Site, free_port, loop_thread
+
+EAST, WEST = "127.0.1.11", "127.0.2.11"
+NAME = "www.proseware.example"
+TTL = 3
+
+
+@pytest.fixture
+def thread() -> Iterator[LoopThread]:
+    with loop_thread() as running:
+        yield running
+
+
+@pytest.fixture
+def sites(thread: LoopThread) -> Iterator[tuple[Site, Site]]:
+    port = free_port(EAST)
+    pair = Site("eastus", EAST, port).start(thread), Site("westus3", WEST, port).start(thread)
+    yield pair
+    for site in pair:
+        site.close()
+
+
+@pytest.fixture
+def authority(thread: LoopThread) -> Iterator[Authority]:
+    zone: dict[str, tuple[int, tuple[str, ...] | str]] = {
+        NAME: (300, "proseware.trafficmanager.example"),
+        "proseware.trafficmanager.example": (TTL, (EAST,)),
+    }
+    server = Authority(zone).start(thread)
+    yield server
+    server.close()
+
+
+def plan_for(site: Site, tmp_path: Path, **settings: Any) -> TrafficPlan:
+    given: dict[str, Any] = {
+        "url": f"http://{site.address}:{site.port}/",
+        "out_dir": str(tmp_path),
+        "rate": 100.0,
+        "timeout_s": 1.0,
+        "regions": {EAST: "eastus", WEST: "westus3"},
+    }
+    return TrafficPlan(**(given | settings))
+
+
+def run(plan: TrafficPlan, seconds: float) -> SampleTable:
+    """Send the plan's traffic for *seconds* and return its samples."""
+    with Load() as load:
+        load.start(plan, Path(plan.out_dir))
+        time.sleep(seconds)
+        load.stop()
+    return read_samples(Path(plan.out_dir))[0]
+
+
+def test_every_slot_of_the_grid_leaves_a_sample(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    """No slot is missing, doubled or off the grid, and Locust counted the same requests as we recorded."""
+    plan = plan_for(sites[0], tmp_path, rate=200.0)
+    table = run(plan, 2.0)
+    (report,) = read_samples(tmp_path)[1]
+    slots = np.sort(table.records["intended_ns"])
+    gaps = np.diff(slots)
+    assert report.finished
+    assert report.scheduled == report.recorded == len(slots) == report.locust_requests
+    assert len(slots) > 300
+    assert gaps.min() >= 5_000_000 - 1
+    assert gaps.max() <= 5_000_000 + 1
+    assert set(table.records["outcome"]) == {Outcome.OK}
+    assert {table.names.regions[i] for i in table.records["region"]} == {"eastus"}
+    assert {table.names.addresses[i] for i in table.records["address"]} == {EAST}
+
+
+def test_control_stream_is_recorded_apart(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    """The control probe runs beside the traffic, to a target of its own, and is complete."""
+    run(plan_for(sites[0], tmp_path), 1.5)
+    table, (report,) = read_samples(tmp_path, "control")
+    assert report.scheduled == report.recorded == len(table.records) >= 12
+    assert set(table.records["outcome"]) == {Outcome.OK}
+
+
+def test_populations_follow_a_change_of_dns_each_in_its_way(
+    sites: tuple[Site, Site], authority: Authority, tmp_path: Path
+) -> None:
+    """After a DNS change fresh clients leave spread over the TTL, keepalive when their connection closes, sticky never."""
+    east, west = sites
+    plan = plan_for(
+        east, tmp_path, url=f"http://{NAME}:{east.port}/", resolvers=(authority.address,), rate=200.0,
+        mix={"fresh": 60, "keepalive": 20, "sticky": 20},
+    )  # fmt: skip
+    with Load() as load:
+        load.start(plan, tmp_path)
+        time.sleep(TTL + 0.5)
+        changed = authority.set("proseware.trafficmanager.example", TTL, (WEST,))
+        time.sleep(TTL + 1.5)
+        dropped = time.monotonic_ns()
+        east.drop_connections()
+        time.sleep(1.5)
+        load.stop()
+    table, _ = read_samples(tmp_path)
+    records = table.records
+    sent = records["intended_ns"] + records["late_us"].astype("<i8") * 1000
+    at_west = np.array(table.names.regions)[records["region"]] == "westus3"
+    of = {population: records["population"] == population for population in Population}
+    assert set(records["outcome"]) == {Outcome.OK}
+    assert not at_west[sent < changed].any()
+
+    cut_over = cut_over_times(records[of[Population.FRESH]], sent[of[Population.FRESH]], at_west[of[Population.FRESH]])
+    left_s = (cut_over - changed) / 1e9
+    assert (left_s < TTL + 0.7).all()
+    assert left_s.max() - left_s.min() > 0.6 * TTL
+    assert abs(left_s.mean() - TTL / 2) < 0.35 * TTL
+    east_fresh = of[Population.FRESH] & ~at_west
+    assert (sent[east_fresh] < changed + (TTL + 0.7) * 1e9).all()
+
+    keepalive = of[Population.KEEPALIVE]
+    assert not at_west[keepalive & (sent < dropped)].any()
+    assert at_west[keepalive & (sent > dropped + 700_000_000)].all()
+    assert not at_west[of[Population.STICKY]].any()
+    assert west.requests > 0
+
+
+def cut_over_times(records: Any, sent: Any, at_west: Any) -> Any:
+    """Return, for each name cache, when it was first seen to send its clients west."""
+    return np.array([sent[(records["resolver"] == cache) & at_west].min() for cache in np.unique(records["resolver"])])
+
+
+def test_reused_connections_are_marked(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    """Fresh clients never reuse a connection; pooled ones do from their second request on."""
+    table = run(plan_for(sites[0], tmp_path, mix={"fresh": 1, "keepalive": 1}, lanes=10), 1.5)
+    reused = (table.records["flags"] & Flag.REUSED) > 0
+    fresh = table.records["population"] == Population.FRESH
+    assert not reused[fresh].any()
+    assert np.count_nonzero(~reused[~fresh]) == 5
+    assert sites[0].connections < len(table.records)
