@@ -251,6 +251,8 @@ def _check_paths(plan: TrafficPlan) -> None:
     for path, weight in plan.paths:
         if not path.startswith("/") or any(c.isspace() or not c.isprintable() for c in path):
             raise _refuse("paths", path, "must begin with / and hold no blank")
+        if not path.isascii():
+            raise _refuse("paths", path, "must be percent-encoded")
         if not weight > 0:
             raise _refuse("paths", f"{path} weight {weight}", "weight must be above 0")
 
