@@ -2,7 +2,7 @@
 
 The port comes from 20000-32767, below the kernel's ephemeral range, so that no outgoing connection takes it. It is *held* by a
 socket per address that is bound with SO_REUSEADDR and never listens: a region's process can bind and listen beside it and, once
-killed, clients get a refusal at once (prototypes-estate §6). A listening socket inherited from here would turn a kill into a hang.
+killed, clients get a refusal at once (prototypes-estate §6). A listening socket inherited from here would make a kill a hang.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ What an app really does follows its `state` in the World after the delays of `De
 requests wait for the cold start, then answers. Truth: the region's process stamps what it does; whoever kills or suspends it
 stamps here, before the signal is sent.
 
-For faults:  `await regions.set_behaviour("eastus", Behaviour(Kind.SLOW, slow_s=2), key="fault-7")`, `(…, None, key="fault-7")` undoes;
+For faults:  `await regions.set_behaviour("eastus", Behaviour(Kind.SLOW, slow_s=2), key="fault-7")`; with None instead: undone;
 `kill`, `hang`, `resume`, `respawn`; `schedule` for scripted outages. Behaviours outlive a respawn. All raise RegionError.
 """
 

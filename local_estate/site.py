@@ -129,7 +129,7 @@ class Pipe(asyncio.Protocol):
         for line in lines:
             self._commands.put_nowait(line)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         os._exit(0)
 
     async def _obey(self) -> None:

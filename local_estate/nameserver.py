@@ -1,0 +1,397 @@
+"""The estate's authoritative name server: UDP and TCP on one port.
+
+    World, healths ──change──> snapshot ──propagation delay──> published snapshot ──> answers (memoised until the next one)
+    datagram ──> memo? ──> dnspython ──> zone.resolve ──> wire
+
+What is answered is in zone.py; here is what real authorities do on the wire: `aa` set, `ra` clear, EDNS with a payload of 1232,
+BADVERS, client subnet (RFC 7871), truncation, TCP, NOTIMP, REFUSED outside our zones and for other classes.
+
+For faults:  `server.dns_fault("fault-3", DnsFault(DnsKind.SERVFAIL, share=0.5))`, `server.dns_fault("fault-3", None)` undoes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from local_estate import zone
+from local_estate.places import Source, SourceMap
+from local_estate.routing import Healths
+from local_estate.topology import World
+from local_estate.truth import Truth
+from local_estate.zone import Record, Reply, Snapshot
+
+PAYLOAD = 1232  # bytes, the flag day value
+MEMO_LIMIT = 4096
+TCP_IDLE_S = 10.0
+LONGEST_TCP = 65535
+
+
+class DnsKind(StrEnum):
+    SILENT = "silent"  # questions are read and never answered
+    SERVFAIL = "servfail"
+    STALE = "stale"  # answers stay as they are now, whatever changes
+
+
+@dataclass(frozen=True, slots=True)
+class DnsFault:
+    """What the name server does wrong; `share` of the questions, 0 to 1 (stale answers are always for all)."""
+
+    kind: DnsKind
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share must be from 0 to 1, not {self.share!r}")
+
+
+class HealthView(Protocol):
+    """What the name server needs of the monitor."""
+
+    def healths(self) -> Healths: ...
+
+
+class NameServer:
+    """Serve `zone.resolve` on one port.
+
+    *address_of* maps a region to its address; *aliases* custom names to profile names; *propagation_s* is scaled already and is
+    the time between a change (of the World or of a health) and the answer that shows it.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        health: HealthView,
+        *,
+        truth: Truth,
+        address_of: Callable[[str], str],
+        aliases: Mapping[str, str],
+        propagation_s: float = 0.0,
+        sources: SourceMap | None = None,
+        alias_ttl_s: int = zone.CUSTOM_TTL_S,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.propagation_s = propagation_s
+        self.port = 0
+        self._world, self._health, self._truth = world, health, truth
+        self._address_of, self._aliases, self._alias_ttl_s = address_of, dict(aliases), alias_ttl_s
+        self._sources = sources or SourceMap()
+        self._rng = rng or random.Random()
+        self._faults: dict[str, DnsFault] = {}
+        self._memo: dict[tuple[bytes, int, str], bytes] = {}
+        self._coming: deque[Snapshot] = deque()
+        self._timers: deque[asyncio.TimerHandle] = deque()
+        self._told: dict[str, tuple[Any, ...]] = {}
+        self.published = self._snapshot()
+        self._udp: asyncio.DatagramTransport | None = None
+        self._tcp: asyncio.Server | None = None
+        self._streams: set[asyncio.Task[None]] = set()
+
+    async def start(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen on UDP and TCP of one port (0: pick); publish the World as it is, and follow it from now on. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        udp, tcp = _pair(address, port)
+        self.port = udp.getsockname()[1]
+        self._publish(self._snapshot())
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), sock=udp)
+        self._tcp = await asyncio.start_server(self._stream, sock=tcp, backlog=256)
+        self._world.listeners.append(lambda _world: self.changed())
+
+    async def stop(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self._udp:
+            self._udp.close()
+        if self._tcp:
+            self._tcp.close()
+        for task in tuple(self._streams):
+            task.cancel()
+        await asyncio.gather(*self._streams, return_exceptions=True)
+
+    # ---- what is published ----------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """The World or a health changed: publish the state of this instant after the propagation delay."""
+        now = self._snapshot()
+        if self.propagation_s <= 0:
+            self._publish(now)
+            return
+        self._coming.append(now)
+        self._timers.append(asyncio.get_running_loop().call_later(self.propagation_s, self._arrived))
+
+    def dns_fault(self, key: str, fault: DnsFault | None) -> None:
+        """Put *fault* under *key*, or with None take it away."""
+        self._faults.pop(key, None)
+        if fault is not None:
+            self._faults[key] = fault
+        if not self._stale():
+            self._publish(self._pending or self.published)
+
+    def faults(self) -> dict[str, DnsFault]:
+        return dict(self._faults)
+
+    def answers(self) -> dict[str, tuple[str, ...]]:
+        """Return the final addresses of each custom name and profile name, as answered just now."""
+        return {name: found[0] for name, found in self._told.items()}
+
+    _pending: Snapshot | None = None  # arrived while answers were kept stale
+
+    def _arrived(self) -> None:
+        self._timers.popleft()
+        self._publish(self._coming.popleft())
+
+    def _publish(self, snap: Snapshot) -> None:
+        if self._stale():
+            self._pending = snap
+            return
+        self._pending = None
+        told = {name: _final(snap, name) for name in (*snap.aliases, *snap.by_name)}
+        changes = [n for n in {**told, **self._told} if told.get(n) != self._told.get(n)]
+        # Stamped here, and no question is read before the new snapshot is in place: one turn of the loop.
+        for name in changes:
+            self._tell(name, self._told.get(name), told.get(name))
+        self._told = told
+        self.published = snap
+        self._memo.clear()
+
+    def _tell(self, name: str, before: tuple[Any, ...] | None, after: tuple[Any, ...] | None) -> None:
+        addresses, targets, rcode, ttl = after or ((), (), "NXDOMAIN", 0)
+        self._truth.write(
+            "answer",
+            name=name,
+            answer=addresses,
+            previous=before[0] if before else (),
+            targets=targets,
+            rcode=rcode,
+            ttl=ttl,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        regions = {app.region for app in self._world.apps.values()}
+        addresses = {region: self._address_of(region) for region in regions}
+        return zone.snapshot(self._world, self._health.healths(), addresses, self._aliases, self._alias_ttl_s)
+
+    def _stale(self) -> bool:
+        return any(f.kind is DnsKind.STALE for f in self._faults.values())
+
+    # ---- questions ------------------------------------------------------------------------------------------------
+
+    def reply_to(self, wire: bytes, peer: str, limit: int) -> bytes | None:
+        """Return the answer to the question *wire* from address *peer*, at most *limit* bytes before EDNS; None: stay silent."""
+        if self._faults and (kind := self._struck()):
+            return None if kind is DnsKind.SILENT else _failed(wire)
+        key = (wire[2:], limit, peer)
+        if (known := self._memo.get(key)) is not None:
+            return wire[:2] + known
+        response, lasting = self._made(wire, peer, limit)
+        if response is not None and lasting and len(self._memo) < MEMO_LIMIT:
+            self._memo[key] = response[2:]
+        return response
+
+    def _struck(self) -> DnsKind | None:
+        for fault in self._faults.values():
+            if fault.kind is not DnsKind.STALE and self._rng.random() < fault.share:
+                return fault.kind
+        return None
+
+    def _made(self, wire: bytes, peer: str, limit: int) -> tuple[bytes | None, bool]:
+        """Return the response and whether it may be memoised."""
+        try:
+            query = dns.message.from_wire(wire, ignore_trailing=False)
+        except (dns.exception.DNSException, ValueError, struct.error):
+            return _unreadable(wire), False
+        if query.flags & dns.flags.QR:
+            return None, False
+        try:
+            response, reply = self._respond(query, peer)
+        except (dns.exception.DNSException, ValueError):  # an endpoint's target that is no host name
+            return _failed(wire), False
+        size = max(limit, min(query.payload, PAYLOAD)) if query.edns >= 0 and limit < LONGEST_TCP else limit
+        return _to_wire(response, size), not (reply and reply.drawn)
+
+    def _respond(self, query: dns.message.Message, peer: str) -> tuple[dns.message.Message, Reply | None]:
+        response = dns.message.make_response(query, our_payload=PAYLOAD)
+        response.flags &= ~dns.flags.RA
+        if rcode := _protocol_error(query):
+            response.set_rcode(rcode)
+            return response, None
+        question = query.question[0]
+        source, subnet = self._source(query, peer)
+        text = question.name.to_text(omit_final_dot=True)
+        rtype = dns.rdatatype.to_text(question.rdtype)
+        reply = zone.resolve(self.published, text, rtype, source, self._rng)
+        _fill(response, question.name, reply)
+        if subnet is not None:
+            scope = source.scope if reply.by_source else 0
+            response.use_edns(0, payload=PAYLOAD, options=[dns.edns.ECSOption(subnet.address, subnet.srclen, scope)])
+        return response, reply
+
+    def _source(self, query: dns.message.Message, peer: str) -> tuple[Source, dns.edns.ECSOption | None]:
+        subnet = next((o for o in query.options if isinstance(o, dns.edns.ECSOption)), None)
+        if subnet is None or not subnet.srclen:
+            return self._sources.source(peer, 32), subnet
+        return self._sources.source(subnet.address, subnet.srclen), subnet
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+                while True:
+                    await self._one_of_stream(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._streams.discard(task)
+            writer.close()
+
+    async def _one_of_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(TCP_IDLE_S):
+            (size,) = struct.unpack("!H", await reader.readexactly(2))
+            wire = await reader.readexactly(size)
+            response = self.reply_to(wire, writer.get_extra_info("peername")[0], LONGEST_TCP)
+            if response is not None:
+                writer.write(struct.pack("!H", len(response)) + response)
+                await writer.drain()
+
+
+class _Udp(asyncio.DatagramProtocol):
+    def __init__(self, server: NameServer) -> None:
+        self._server = server
+        self._transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        if (response := self._server.reply_to(data, addr[0], 512)) is not None:
+            self._transport.sendto(response, addr)
+
+
+def _pair(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Return a UDP and a TCP socket on one port. Port 0 of UDP need not be free on TCP: try some."""
+    for attempt in range(50):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            udp.bind((address, port))
+            tcp.bind((address, udp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            tcp.close()
+            if port or attempt == 49:
+                raise
+        else:
+            return udp, tcp
+    raise AssertionError("unreachable")
+
+
+def _final(snap: Snapshot, name: str) -> tuple[Any, ...]:
+    """Return (addresses, targets, rcode, ttl) of *name*: all that could be answered, so that a draw is no change."""
+    reply = zone.resolve(snap, name, "A", Source(), random.Random(0))
+    targets = tuple(r.text.rstrip(".") for r in reply.answer if r.rtype == "CNAME")
+    direct = tuple(r.text for r in reply.answer if r.rtype != "CNAME")
+    addresses = reply.possible if reply.drawn else direct
+    if reply.drawn:
+        targets = ()
+    profile = snap.by_name.get(snap.aliases.get(name, name))
+    return tuple(sorted(addresses)), targets, reply.rcode, profile.ttl if profile else 0
+
+
+def _protocol_error(query: dns.message.Message) -> dns.rcode.Rcode | None:
+    if query.opcode() != dns.opcode.QUERY:
+        return dns.rcode.NOTIMP
+    if query.edns > 0:
+        return dns.rcode.BADVERS
+    if len(query.question) != 1:
+        return dns.rcode.FORMERR
+    question = query.question[0]
+    if question.rdclass != dns.rdataclass.IN or question.rdtype in (dns.rdatatype.AXFR, dns.rdatatype.IXFR):
+        return dns.rcode.REFUSED
+    return None
+
+
+def _fill(response: dns.message.Message, asked: dns.name.Name, reply: Reply) -> None:
+    response.set_rcode(dns.rcode.from_text(reply.rcode))
+    if reply.rcode != "REFUSED":
+        response.flags |= dns.flags.AA
+    for number, record in enumerate(reply.answer):
+        same = record.name.lower() == reply.answer[0].name.lower()
+        owner = asked if number == 0 or same else dns.name.from_text(record.name)
+        _add(response.answer, owner, record)
+    for record in reply.authority:
+        _add(response.authority, dns.name.from_text(record.name), record)
+
+
+def _add(section: list[dns.rrset.RRset], owner: dns.name.Name, record: Record) -> None:
+    fresh = dns.rrset.from_text(owner, record.ttl, "IN", record.rtype, record.text)
+    for known in section:
+        if known.name == owner and known.rdtype == fresh.rdtype:
+            known.update(fresh)  # type: ignore[no-untyped-call]
+            return
+    section.append(fresh)
+
+
+def _to_wire(response: dns.message.Message, size: int) -> bytes:
+    try:
+        return response.to_wire(max_size=size)
+    except dns.exception.TooBig:
+        response.flags |= dns.flags.TC
+        response.answer, response.authority, response.additional = [], [], []
+        return response.to_wire(max_size=512)
+
+
+def _failed(wire: bytes) -> bytes | None:
+    """Return SERVFAIL to whatever question *wire* is."""
+    return _bare(wire, 2)
+
+
+def _unreadable(wire: bytes) -> bytes | None:
+    """Return FORMERR where at least the header can be read as that of a question, NOTIMP for other opcodes, else None."""
+    if len(wire) < 12 or wire[2] & 0x80:
+        return None
+    return _bare(wire, 1 if not (wire[2] >> 3) & 15 else 4, question=False)
+
+
+def _bare(wire: bytes, rcode: int, *, question: bool = True) -> bytes | None:
+    """Return a header-only answer with *rcode*; with the question too, where it can be read."""
+    if len(wire) < 12 or wire[2] & 0x80:
+        return None
+    header = wire[:2] + bytes(((wire[2] & 0x79) | 0x80, rcode))
+    end = _question_end(wire) if question else None
+    if end is None:
+        return header + bytes(8)
+    return header + b"\0\1" + bytes(6) + wire[12:end]
+
+
+def _question_end(wire: bytes) -> int | None:
+    if wire[4:6] != b"\0\1":
+        return None
+    at = 12
+    while at < len(wire) and wire[at]:
+        if wire[at] > 63:
+            return None
+        at += wire[at] + 1
+    return at + 5 if at + 5 <= len(wire) else None
