@@ -10,6 +10,7 @@ JSON is renamed into place before any record that needs it is written, so a read
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -70,7 +71,8 @@ class NameTable:
 class Recorder:
     """Appends the samples of one worker. Bounded in memory; `flush` at least every half second, `close` at the end.
 
-    A sample that cannot be written (a full disk) is counted in `lost`, never raised into the request that made it.
+    What cannot be written (a full disk) is held for the next flush, and counted in `lost` where there is no room for it;
+    nothing is raised into the request that made the sample.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Recorder:
         self._header = self.path.with_suffix(".json")
         self._buffer = bytearray(RECORD.size * _ROOM)
         self._held = 0
+        self._explained = SampleNames()
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._write_header(finished=False)
 
@@ -117,8 +120,9 @@ class Recorder:
         flags: int,
     ) -> None:
         """Add one sample. Region, address and path are indices taken from this recorder's tables."""
-        if self._held == _ROOM:
-            self.flush()
+        if self._held == _ROOM and not self.flush():
+            self.lost += 1
+            return
         late, took = (sent_ns - intended_ns) // 1000, (done_ns - sent_ns) // 1000
         RECORD.pack_into(
             self._buffer,
@@ -141,28 +145,33 @@ class Recorder:
         self._held += 1
         self.recorded += 1
 
-    def flush(self) -> None:
-        """Write what is held: first the header, which the records need, then the records in one write."""
-        held, self._held = self._held, 0
-        chunk = bytes(memoryview(self._buffer)[: held * RECORD.size])
+    def flush(self) -> bool:
+        """Write what is held: first the header, which the records need, then the records in one write.
+
+        False where that failed; what is held stays held, for the next time.
+        """
+        chunk = bytes(memoryview(self._buffer)[: self._held * RECORD.size])
         try:
-            self._write_header(finished=False)
+            self._explain()
             _append(self._fd, chunk)
         except OSError:
-            self.recorded -= held
-            self.lost += held
-            return
+            return False
+        self._held = 0
         for listener in self.on_flush:
             listener(chunk)
+        return True
 
     def close(self) -> None:
         """Write the rest and the worker's last word. Safe to call twice."""
         if self._fd < 0:
             return
-        self.flush()
+        if not self.flush():
+            self.recorded -= self._held
+            self.lost += self._held
         os.close(self._fd)
         self._fd = -1
-        self._write_header(finished=True)
+        with contextlib.suppress(OSError):  # then it reads as unfinished, which is what it is
+            self._write_header(finished=True)
 
     def report(self, *, finished: bool) -> WorkerReport:
         return WorkerReport(
@@ -178,11 +187,23 @@ class Recorder:
         )
 
     def header(self, *, finished: bool) -> Header:
-        names = SampleNames(tuple(self.regions.names), tuple(self.addresses.names), tuple(self.paths.names))
-        return Header(self.report(finished=finished), names, self.anchor, self.rate, time.monotonic_ns())
+        return Header(self.report(finished=finished), self._names(), self.anchor, self.rate, time.monotonic_ns())
+
+    def _explain(self) -> None:
+        """Bring the header up to date. Failing that is no harm while no record needs a name that it lacks."""
+        try:
+            self._write_header(finished=False)
+        except OSError:
+            if self._names() != self._explained:
+                raise
+
+    def _names(self) -> SampleNames:
+        return SampleNames(tuple(self.regions.names), tuple(self.addresses.names), tuple(self.paths.names))
 
     def _write_header(self, *, finished: bool) -> None:
+        names = self._names()
         _replace(self._header, self.header(finished=finished).to_json())
+        self._explained = names
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from failover_drill.errors import DrillError, JournalError
@@ -30,8 +31,15 @@ _LIVE_RECORDS = 65536  # what a live view may look back on
 class Load:
     """The traffic of one run. `start`, then `stop` or `kill`; also a context manager that kills what is left."""
 
-    def __init__(self, python: str = sys.executable, locustfile: Path | None = None) -> None:
+    def __init__(
+        self,
+        python: str = sys.executable,
+        locustfile: Path | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """`limits` are resource limits of the load process (`{"RLIMIT_NOFILE": 60}`), for rehearsing their lack."""
         self._python = python
+        self._limits = dict(limits or {})
         self._locustfile = locustfile or _shipped_locustfile()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._links: list[socket.socket] = []
@@ -121,7 +129,7 @@ class Load:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (_root(), environment.get("PYTHONPATH"))))
         with theirs, self.log.open("ab") as log:
             process = subprocess.Popen(
-                arguments,
+                [*self._limiting(), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -130,6 +138,12 @@ class Load:
                 start_new_session=True,
             )
         self._processes.append(process)
+
+    def _limiting(self) -> list[str]:
+        if not self._limits:
+            return []
+        options = [f"--{name.removeprefix('RLIMIT_').lower()}={most}" for name, most in self._limits.items()]
+        return ["prlimit", *options, "--"]
 
     def _await_first_request(self, until: float) -> None:
         for link in self._links:
