@@ -91,7 +91,7 @@ class Changes:
 
     def _promise(self, change: Change, before: str, purpose: str) -> str:
         self._made += 1
-        promise = f"{purpose}-{self._made}"
+        promise = f"{self._journal.path.stem}-{purpose}-{self._made}"
         fields = {
             "id": promise,
             "verb": change.verb,

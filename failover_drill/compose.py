@@ -8,134 +8,34 @@ settings ─► target ─► platform, direct, names, load ─► Drill, in a d
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform as machine
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from failover_drill import record, report
+from failover_drill import guardian, record
 from failover_drill.adapters.arm import ArmPlatform
-from failover_drill.adapters.authority import name_servers
 from failover_drill.adapters.direct import DirectAsker
-from failover_drill.adapters.estate import Control, EstateProcess, read_ready, target_of
 from failover_drill.adapters.load import Load
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
 from failover_drill.clock import SystemClock, anchor
 from failover_drill.drill import Drill, Waits
-from failover_drill.errors import DrillError, SettingsError
+from failover_drill.errors import DrillError, Unsafe
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
 from failover_drill.journal import FILE, FORMAT, Journal
-from failover_drill.settings import AzureTarget, LocalTarget, Settings, status_ranges
-from failover_drill.target import Region, Role, Target
+from failover_drill.reports import write_reports
+from failover_drill.restoration import unrestored
+from failover_drill.samples import archive
+from failover_drill.settings import Settings, status_ranges
+from failover_drill.target import Target
 from failover_drill.traffic import TrafficPlan
+from failover_drill.undo import Limits
 
-CLOUDS = {
-    "public": "https://management.azure.com",
-    "china": "https://management.chinacloudapi.cn",
-    "usgovernment": "https://management.usgovcloudapi.net",
-}
 Say = Callable[[str], None]
-
-
-@contextmanager
-def open_target(
-    settings: Settings, name: str, ready_file: Path | None, log: Path
-) -> Iterator[tuple[Target, Control | None]]:
-    """Yield the target that is to be drilled; an estate that we start lives as long as this context.
-
-    Raises SettingsError where there is no such target, EstateError where the estate does not start or is gone.
-    """
-    table = settings.target.get(name)
-    if table is None:
-        raise SettingsError(f"there is no [target.{name}]; drill.toml has {', '.join(sorted(settings.target))}")
-    with ExitStack() as stack:
-        if ready_file is not None:
-            ready = read_ready(ready_file)
-        elif isinstance(table, LocalTarget):
-            ready = stack.enter_context(EstateProcess(settings.estate, log))
-        else:
-            yield azure_target(table, name), None
-            return
-        stack.enter_context(_environment(ready.identity))
-        yield target_of(ready, name), Control(ready)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for as long as the context lasts."""
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
-
-
-def azure_target(table: AzureTarget, name: str) -> Target:
-    """Return the target that a [target.NAME] of kind "azure" describes; names are read from the service, never built.
-
-    Raises PlatformError where the profile or an app does not exist or may not be read.
-    """
-    target = _named(table, name)
-    platform = ArmPlatform(target)
-    profile = platform.profile_state(target.profile_id)
-    regions = {
-        region.role: replace(region, default_host=platform.app_state(region.app_id).default_host)
-        for region in target.regions
-    }
-    return replace(
-        target,
-        profile_fqdn=profile.fqdn,
-        primary=regions[Role.PRIMARY],
-        secondary=regions[Role.SECONDARY],
-        authorities=table.authorities or name_servers(profile.fqdn),
-    )
-
-
-def _named(table: AzureTarget, name: str) -> Target:
-    """Return the target with everything that the settings alone tell."""
-    root = f"/subscriptions/{table.subscription_id}/resourceGroups"
-    profile_id = (
-        f"{root}/{table.profile_resource_group}/providers/Microsoft.Network/trafficManagerProfiles/{table.profile}"
-    )
-    regions = {
-        role: Region(
-            name=own.endpoint,
-            role=role,
-            app_id=f"{root}/{own.resource_group}/providers/Microsoft.Web/sites/{own.app}",
-            default_host="",
-            endpoint_id=f"{profile_id}/azureEndpoints/{own.endpoint}",
-            address=own.address,
-        )
-        for role, own in ((Role.PRIMARY, table.primary), (Role.SECONDARY, table.secondary))
-    }
-    return Target(
-        name=name,
-        subscription_id=table.subscription_id,
-        profile_id=profile_id,
-        profile_fqdn="",
-        public_host=table.public_host,
-        primary=regions[Role.PRIMARY],
-        secondary=regions[Role.SECONDARY],
-        authorities=table.authorities,
-        resolvers=tuple(table.resolvers.items()),
-        scheme=table.scheme,
-        port=table.port or {"http": 80, "https": 443}[table.scheme],
-        health_path=table.health_path,
-        arm_url=CLOUDS.get(table.cloud, table.cloud),
-        ca_file=table.ca_file,
-        time_scale=table.time_scale,
-    )
 
 
 class PlannedLoad:
@@ -195,6 +95,7 @@ class Run:
         self._clock = SystemClock()
         taken = anchor()
         self._began_ns = taken.mono_ns
+        self._refuse_if_unrestored()
         self.platform = ArmPlatform(target)
         ttl_s = self.platform.profile_state(target.profile_id).ttl_s
         self.directory = record.new_directory(self.reports, name, taken)
@@ -217,6 +118,16 @@ class Run:
         )
         for watch in self._watches:
             watch.start()
+        guardian.start(self.directory)
+
+    def _refuse_if_unrestored(self) -> None:
+        left = unrestored(self.reports, self.target.profile_id)
+        if left is not None:
+            raise Unsafe(f"an earlier drill of this target is not put back; run `failover-drill restore {left}`")
+
+    def _limits(self) -> Limits:
+        wait = self.settings.wait
+        return Limits(each_s=wait.restore_s, serve_s=wait.serve_s, poll_s=wait.poll_s)
 
     def _make_watches(self, names: NameAsker) -> list[Watch]:
         watch = self.settings.watch
@@ -234,6 +145,9 @@ class Run:
             "drill": name,
             "run": self.directory.name,
             "anchor": asdict(taken),
+            "boot": record.boot_id(),
+            "pid": os.getpid(),
+            "limits": asdict(self._limits()),
             "target": asdict(self.target),
             "primary": self.target.primary.name,
             "secondary": self.target.secondary.name,
@@ -292,19 +206,12 @@ class Run:
         return None
 
     def _write(self) -> Findings:
+        archive(self.directory)
         findings = analyse(record.read_facts(self.directory), self.objectives)
         write_reports(self.directory, findings)
         self.journal.seal()
         record.point_latest(self.reports, self.directory)
         return findings
-
-
-def write_reports(directory: Path, findings: Findings) -> None:
-    """Write findings.json and every report made of it."""
-    plain = findings.to_dict()
-    record.write_whole(directory / "findings.json", json.dumps(plain, indent=1, allow_nan=False) + "\n")
-    record.write_whole(directory / "report.md", report.markdown(plain))
-    record.write_whole(directory / "report.html", report.html(plain))
 
 
 def environment(target: Target) -> dict[str, str]:

@@ -16,9 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from failover_drill import findings
+from failover_drill import findings, record
 from failover_drill import journal as journals
-from failover_drill import record
 from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, UNDO, Change, Changes
 from failover_drill.clock import Clock
 from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet, PlatformError, Unsafe
@@ -252,7 +251,7 @@ class Drill:
             ),
             note=self._note,
             say=self._say,
-            limits=Limits(self._waits.restore_s / 2, self._waits.serve_s, self._waits.poll_s),
+            limits=Limits(self._waits.restore_s, self._waits.serve_s, self._waits.poll_s),
         )
 
     def _note(self, kind: str, fields: Mapping[str, object]) -> None:

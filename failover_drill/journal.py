@@ -5,17 +5,20 @@
     …
     {"n":k,"t":…,"kind":"seal","files":{name: sha256},"hash":hk}   written last: it covers every other file of the run
 
+The writer holds a lock on the file for as long as it lives, so that others learn of its death from the kernel (`alone_with`).
 `t` is CLOCK_MONOTONIC in ns. `append(..., sync=True)` returns only when the line is on the disk: a promise that can be lost
 is no promise.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from typing import Any
 from failover_drill.errors import JournalError
 
 FILE = "journal.jsonl"
+RESTORATIONS = "restoration-*.jsonl"
 FORMAT = "failover-drill/journal/1"
 
 
@@ -45,6 +49,7 @@ class Journal:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise JournalError(f"{path}: cannot be written: {error.strerror}") from None
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = path
         self._n = 0
         self._hash = ""
@@ -115,6 +120,25 @@ def _entry(path: Path, number: int, body: str) -> Entry:
     return Entry(number, fields.pop("t"), fields.pop("kind"), fields)
 
 
+@contextmanager
+def alone_with(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold the writer's lock on a journal; yield False at once where it is held and *wait* is False.
+
+    Waiting ends when the writer has closed the journal, or has died by any means. Raises JournalError where there is none.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(fd)
+
+
 def digests(directory: Path, *, but: str) -> dict[str, str]:
     """Return the SHA-256 of every file below *directory*, by relative name, leaving out *but*."""
     files = sorted(p for p in directory.rglob("*") if p.is_file())
@@ -128,15 +152,22 @@ def digests(directory: Path, *, but: str) -> dict[str, str]:
 def verify(directory: Path) -> list[str]:
     """Return what is wrong with a stored run, one line each; nothing where every byte is as it was sealed.
 
-    Raises JournalError where the run has no journal or its chain is broken.
+    Where a guardian or a restoration wrote after the drill, the newest seal counts: it covers the older journals, too.
+    Raises JournalError where the run has no journal or a chain is broken.
     """
-    entries = read(directory / FILE)
-    seals = [e for e in entries if e.kind == "seal"]
-    if not seals:
+    journals = {path: read(path) for path in journals_of(directory)}
+    sealed = [path for path, entries in journals.items() if any(e.kind == "seal" for e in entries)]
+    if not sealed:
         return [f"{directory}: the run was never sealed: it did not end by itself"]
-    if seals[0] is not entries[-1]:
-        return [f"{directory}: lines follow the seal"]
-    return list(_compare(seals[0].fields["files"], digests(directory, but=FILE)))
+    newest = sealed[-1]
+    if journals[newest][-1].kind != "seal":
+        return [f"{newest}: lines follow the seal"]
+    return list(_compare(journals[newest][-1].fields["files"], digests(directory, but=newest.name)))
+
+
+def journals_of(directory: Path) -> list[Path]:
+    """Return the drill's journal and those of whoever put things back after it, oldest first."""
+    return [directory / FILE, *sorted(directory.glob(RESTORATIONS))]
 
 
 def _compare(sealed: Mapping[str, str], found: Mapping[str, str]) -> Iterable[str]:

@@ -84,7 +84,7 @@ def drill_target(
     pytestconfig: pytest.Config, drill_settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     """The target and, for a local estate, its switches."""
-    from failover_drill.compose import open_target
+    from failover_drill.targets import open_target
 
     name = pytestconfig.getoption("--target") or drill_settings.drill.target
     log = tmp_path_factory.mktemp("estate") / "estate.log"

@@ -79,14 +79,11 @@ def write_whole(path: Path, text: str) -> None:
 
 def read_facts(directory: Path) -> Facts:
     """Return everything a run wrote down so far. Raises JournalError where its journal is absent, torn or has no header."""
-    entries = journal.read(directory / journal.FILE)
-    if not entries or entries[0].kind != "header":
-        raise JournalError(f"{directory / journal.FILE}: has no header: the run did not get that far")
+    entries = entries_of(directory)
     header = entries[0].fields
     samples, workers = read_samples(directory)
     control, control_workers = read_samples(directory, kind="control")
     restored = [e.fields["said"] for e in entries if e.kind == "restored"]
-    stopped = [e.fields["reason"] for e in entries if e.kind == "interrupted"]
     windows = {e.kind: e.t_ns for e in entries if e.kind in {"traffic began", "traffic ended"}}
     return Facts(
         drill=header["drill"],
@@ -108,10 +105,39 @@ def read_facts(directory: Path) -> Facts:
         time_scale=header["time_scale"],
         ttl_s=header["ttl_s"],
         latency_limit_ns=header["latency_limit_ns"],
-        interrupted=stopped[0] if stopped else "",
+        interrupted=_interrupted(entries),
         restored=restored[-1] if restored else "",
         environment=header["environment"],
     )
+
+
+def entries_of(directory: Path) -> list[journal.Entry]:
+    """Return the entries of the run's journals, the drill's first, all on the drill's clock.
+
+    Raises JournalError where a chain is broken or the drill's journal has no header.
+    """
+    own, *others = (journal.read(path) for path in journal.journals_of(directory))
+    if not own or own[0].kind != "header":
+        raise JournalError(f"{directory / journal.FILE}: has no header: the run did not get that far")
+    return own + [_rebased(e, own[0].fields, other[0].fields) for other in others if other for e in other[1:]]
+
+
+def _rebased(entry: journal.Entry, run: Mapping[str, Any], restoration: Mapping[str, Any]) -> journal.Entry:
+    """Put an entry of another boot's clock on the run's, by the wall; one of the same boot needs nothing."""
+    if run["boot"] == restoration["boot"]:
+        return entry
+    a, b = run["anchor"], restoration["anchor"]
+    shift = (b["wall_ns"] - b["mono_ns"]) - (a["wall_ns"] - a["mono_ns"])
+    fields = {k: v + shift if k in {"sent_ns", "done_ns", "at_ns"} else v for k, v in entry.fields.items()}
+    return journal.Entry(entry.n, entry.t_ns + shift, entry.kind, fields)
+
+
+def boot_id() -> str:
+    """Return what tells this boot's monotonic clock from another's; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def regions_serving(facts: Facts, populations: Iterable[Population], last_s: float) -> set[str]:
@@ -129,6 +155,16 @@ def read_objectives(directory: Path) -> Objectives:
     fields = dict(journal.read(directory / journal.FILE)[0].fields["objectives"])
     fields["judged"] = tuple(Population[name] for name in fields["judged"])
     return Objectives(**fields)
+
+
+def _interrupted(entries: list[journal.Entry]) -> str:
+    """Say what ended the drill, where it was not its own end; a drill that was put back by another died."""
+    for entry in entries:
+        if entry.kind == "interrupted":
+            return str(entry.fields["reason"])
+        if entry.kind == "restored" and "by" in entry.fields:
+            return f"the drill's process died; the estate was put back by {entry.fields['by']}"
+    return ""
 
 
 def _window(marks: Mapping[str, int], entries: list[journal.Entry]) -> tuple[int, int] | None:

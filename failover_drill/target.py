@@ -5,8 +5,10 @@ The same type for the local estate and for Azure; nothing after the composition 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Role(StrEnum):
@@ -88,6 +90,16 @@ class Target:
     def by_address(self) -> dict[str, str]:
         """Return region names by front-end address, for those whose address is known."""
         return {r.address: r.name for r in self.regions if r.address}
+
+
+def target_from(fields: Mapping[str, Any]) -> Target:
+    """Return the target that `dataclasses.asdict` made *fields* of, as a journal's header keeps it."""
+    plain = dict(fields)
+    for role in Role:
+        plain[role.value] = Region(**{**plain[role.value], "role": role})
+    plain["authorities"] = tuple(plain["authorities"])
+    plain["resolvers"] = tuple((name, server) for name, server in plain["resolvers"])
+    return Target(**plain)
 
 
 def resource_name(resource_id: str) -> str:
