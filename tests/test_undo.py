@@ -59,7 +59,7 @@ def test_drift_names_resource_and_key() -> None:
     """Each difference is one line: what, which key, was and is."""
     before: dict[str, Mapping[str, object]] = {"/x/sites/app": {"state": "Running", "tags": {"a": "1"}}}
     after: dict[str, Mapping[str, object]] = {"/x/sites/app": {"state": "Stopped", "tags": {"a": "1", "b": "2"}}}
-    assert drift(before, after) == ["app: state was 'Running', is 'Stopped'", "app: tags.b was None, is '2'"]
+    assert drift(before, after) == ['app: state was "Running", is "Stopped"', 'app: tags.b was None, is "2"']
 
 
 @given(JSON)
