@@ -1,0 +1,252 @@
+"""Who may call: tokens, and the three doors that hand them out.
+
+    App Service   GET  /msi/token                            X-IDENTITY-HEADER    (azure-facts §4.5)
+    IMDS          GET  /metadata/identity/oauth2/token       Metadata: true
+    Entra         POST /{tenant}/oauth2/v2.0/token           client id and secret, or an assertion
+
+A token is a JWT signed with a key of this run (HMAC), so it can be checked without a list and outlives a restart that
+keeps its run directory. Nothing here logs a token.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_estate.wire import Request, Response, json_response
+
+PUBLIC_AUDIENCES = frozenset(
+    {
+        "https://management.azure.com",
+        "https://management.core.windows.net",
+        "https://management.chinacloudapi.cn",
+        "https://management.core.chinacloudapi.cn",
+        "https://management.usgovcloudapi.net",
+        "https://management.core.usgovcloudapi.net",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The one principal of an estate, and what it proves itself with."""
+
+    tenant: str
+    client_id: str
+    object_id: str
+    client_secret: str
+    header: str  # X-IDENTITY-HEADER
+    key: bytes  # signs tokens
+    lifetime_s: float = 86_400.0
+
+
+class Refused(Exception):
+    """A token that does not count. `code` is ARM's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def issue(who: Identity, audience: str, now: float, lifetime_s: float) -> str:
+    """Return a signed token for `audience`, valid from now on."""
+    claims = {
+        "aud": audience,
+        "iss": f"https://sts.windows.net/{who.tenant}/",
+        "iat": int(now),
+        "nbf": int(now),
+        "exp": int(now + lifetime_s),
+        "appid": who.client_id,
+        "idtyp": "app",
+        "oid": who.object_id,
+        "sub": who.object_id,
+        "tid": who.tenant,
+        "uti": uuid.uuid4().hex[:22],
+        "ver": "1.0",
+    }
+    signed = f"{_text({'typ': 'JWT', 'alg': 'HS256'})}.{_text(claims)}"
+    return f"{signed}.{_b64(_mac(who.key, signed))}"
+
+
+def check(who: Identity, authorization: str | None, audiences: frozenset[str], now: float) -> Mapping[str, Any]:
+    """Return the claims of an `Authorization` header. Raises Refused with ARM's code and message."""
+    if not authorization:
+        raise Refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or token.count(".") != 2:
+        raise Refused(
+            "AuthenticationFailedInvalidHeader", "Authentication failed. The 'Authorization' header is not valid."
+        )
+    signed, _, mac = token.rpartition(".")
+    if not hmac.compare_digest(_b64(_mac(who.key, signed)), mac):
+        raise Refused("InvalidAuthenticationToken", "The access token is invalid.")
+    claims = _claims(signed)
+    if str(claims.get("aud", "")).rstrip("/").lower() not in audiences:
+        raise Refused(
+            "InvalidAuthenticationTokenAudience", "The access token has been obtained for wrong audience or resource."
+        )
+    if claims["exp"] <= now:
+        raise Refused(
+            "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."
+        )
+    return claims
+
+
+def _claims(signed: str) -> dict[str, Any]:
+    try:
+        text = signed.partition(".")[2]
+        claims = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return {**claims, "exp": float(claims["exp"])}
+    except (ValueError, TypeError, KeyError, binascii.Error):
+        raise Refused("InvalidAuthenticationToken", "The access token is invalid.") from None
+
+
+def _mac(key: bytes, signed: str) -> bytes:
+    return hmac.new(key, signed.encode("latin-1", "replace"), hashlib.sha256).digest()
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _text(claims: Mapping[str, Any]) -> str:
+    return _b64(json.dumps(claims, separators=(",", ":")).encode())
+
+
+class Issuer:
+    """Answers the identity endpoints. `expire_at_once` is a fault: tokens are past their time when handed out."""
+
+    def __init__(self, who: Identity, clock: Callable[[], float] = time.time) -> None:
+        self.who = who
+        self._clock = clock
+        self.expire_at_once = False
+
+    async def managed(self, request: Request) -> Response | None:
+        """The plain-HTTP door: App Service's protocol and IMDS's."""
+        if request.method != "GET":
+            return _refuse(405, "Only GET is allowed.")
+        if request.path == "/msi/token":
+            return self._app_service(request)
+        if request.path == "/metadata/identity/oauth2/token":
+            return self._imds(request)
+        return _refuse(404, f"No such identity endpoint: {request.path[:200]}")
+
+    def entra(self, request: Request, base: str) -> Response | None:
+        """Answer Entra's calls on the TLS door at `base`; None where the path is none of Entra's."""
+        parts = request.path.strip("/").lower().split("/")
+        if parts == ["common", "discovery", "instance"]:
+            return json_response(200, _discovery(base, self.who.tenant))
+        if len(parts) >= 3 and parts[-2:] == [".well-known", "openid-configuration"]:
+            return json_response(200, _configuration(base, parts[0]))
+        if len(parts) >= 3 and parts[1] == "oauth2" and parts[-1] == "token":
+            return self._entra_token(request)
+        return None
+
+    def _app_service(self, request: Request) -> Response:
+        if not _same(request.headers.get("x-identity-header", ""), self.who.header):
+            return _refuse(401, "The X-IDENTITY-HEADER header is missing or wrong.")
+        if request.query.get("api-version") not in {"2019-08-01", "2017-09-01"}:
+            return _refuse(400, "The api-version query parameter must be 2019-08-01.")
+        return self._managed_token(request, _refuse)
+
+    def _imds(self, request: Request) -> Response:
+        if request.headers.get("metadata", "").lower() != "true":
+            return _imds_refuse(400, "Required metadata header not specified")
+        return self._managed_token(request, _imds_refuse)
+
+    def _managed_token(self, request: Request, refuse: Callable[[int, str], Response]) -> Response:
+        resource = request.query.get("resource")
+        if not resource:
+            return refuse(400, "The resource query parameter is missing.")
+        chosen = request.query.get("client_id") or request.query.get("object_id") or request.query.get("principal_id")
+        if chosen and chosen.lower() not in {self.who.client_id, self.who.object_id}:
+            return refuse(
+                400,
+                "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId",
+            )
+        now, lifetime = self._clock(), self._lifetime()
+        body = {
+            "access_token": issue(self.who, resource, now, lifetime),
+            "client_id": self.who.client_id,
+            "expires_in": str(int(lifetime)),
+            "expires_on": str(int(now + lifetime)),
+            "ext_expires_in": str(int(lifetime)),
+            "not_before": str(int(now)),
+            "resource": resource,
+            "token_type": "Bearer",
+        }
+        return json_response(200, body)
+
+    def _entra_token(self, request: Request) -> Response:
+        form = request.form()
+        if request.method != "POST":
+            return _oauth_refuse(400, "invalid_request", "AADSTS900561: The endpoint only accepts POST requests.")
+        if form.get("grant_type") != "client_credentials":
+            return _oauth_refuse(400, "unsupported_grant_type", "AADSTS70003: The grant type is not supported.")
+        if form.get("client_id", "").lower() != self.who.client_id:
+            return _oauth_refuse(
+                400, "unauthorized_client", "AADSTS700016: Application was not found in the directory."
+            )
+        if not (form.get("client_assertion") or _same(form.get("client_secret", ""), self.who.client_secret)):
+            return _oauth_refuse(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+        audience = form.get("resource") or form.get("scope", "").partition(" ")[0].removesuffix("/.default")
+        now, lifetime = self._clock(), self._lifetime()
+        body = {
+            "token_type": "Bearer",
+            "expires_in": int(lifetime),
+            "ext_expires_in": int(lifetime),
+            "access_token": issue(self.who, audience, now, lifetime),
+        }
+        return json_response(200, body)
+
+    def _lifetime(self) -> float:
+        return -1.0 if self.expire_at_once else self.who.lifetime_s
+
+
+def _same(given: str, right: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
+
+
+def _refuse(status: int, message: str) -> Response:
+    return json_response(status, {"statusCode": status, "message": message})
+
+
+def _imds_refuse(status: int, message: str) -> Response:
+    return json_response(status, {"error": "invalid_request", "error_description": message})
+
+
+def _oauth_refuse(status: int, error: str, description: str) -> Response:
+    return json_response(
+        status, {"error": error, "error_description": description, "error_codes": [], "trace_id": str(uuid.uuid4())}
+    )
+
+
+def _discovery(base: str, tenant: str) -> dict[str, Any]:
+    host = base.removeprefix("https://")
+    return {
+        "tenant_discovery_endpoint": f"{base}/{tenant}/v2.0/.well-known/openid-configuration",
+        "api-version": "1.1",
+        "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
+    }
+
+
+def _configuration(base: str, tenant: str) -> dict[str, Any]:
+    return {
+        "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
+        "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
+        "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",
+        "issuer": f"{base}/{tenant}/v2.0",
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "tenant_region_scope": None,
+    }
