@@ -270,6 +270,9 @@ class Facts:
     interrupted: str = ""
     restored: str = ""  # "" not attempted, "yes", or what still differs
     environment: Mapping[str, str] = field(default_factory=dict)  # versions, commit, machine; never a secret
+    self_test: Mapping[str, object] = field(
+        default_factory=dict
+    )  # the newest self-test on this machine, if there is one
 
 
 @dataclass(frozen=True, slots=True)

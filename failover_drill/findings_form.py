@@ -23,9 +23,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-SCHEMA = "failover-drill/findings/1"
+from failover_drill.errors import Inconclusive, ObjectiveNotMet
+
+SCHEMA: Final = "failover-drill/findings/1"
 
 
 class Verdict(StrEnum):
@@ -137,7 +139,7 @@ class SegmentForm:
     took_s: float
     took_ns: int
     share: float
-    """Of the recovery time."""
+    """Of the time that all segments cover."""
     occurred: bool
     ended_by: str
     """What bounded it, in words."""
@@ -173,7 +175,7 @@ class RecoveryForm:
     """The first instant from which availability stays at or above the objective for `stabilisation_s`."""
     time_s: float | None
     time_ns: int | None
-    """Exactly the sum of the segments' `took_ns`."""
+    """Exactly the sum of the segments' `took_ns`. None: not recovered; the segments then reach to the last bad sample."""
     at_least_s: float | None
     at_most_s: float | None
     rto_s: float
@@ -230,7 +232,7 @@ class DowntimeForm:
     user_weighted: Span
     """Integral of (1 − availability) by send time; the budget is charged with it."""
     full_outage: Span
-    """Time in which no population had a good sample."""
+    """Time in which every population had bad samples and none a good one."""
     worst_client: WorstClient | None
     sla_minutes: int
     """Whole clock minutes without a good sample: only the named arithmetic of cloud SLAs, too coarse for a drill."""
@@ -238,9 +240,10 @@ class DowntimeForm:
     blind_spot_s: float | None
     """The longest outage that could hide between two good samples."""
     outages: tuple[OutageForm, ...]
-    """Merged over the judged populations."""
+    """Merged over the judged populations; of very many, the longest."""
+    outages_in_all: int
     full_outages: tuple[OutageForm, ...]
-    """Stretches in which no population had a good sample."""
+    """Stretches in which every population had bad samples and none a good one; of very many, the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +271,11 @@ class PopulationForm:
     regions: tuple[RegionShare, ...]
     outcomes: Mapping[str, int]
     cut_over: float | None
-    """First good answer of the secondary after t0."""
+    """First good answer of the secondary after t0, before anything was undone."""
     left_primary: float | None
-    """Last good answer of the primary after t0; None: none."""
+    """Last good answer of the primary after t0, before anything was undone; None: none."""
     came_back: bool
-    """Its last sample was good, or it never was out."""
+    """No outage of it was still open when the run ended, or when the undoing began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +287,8 @@ class GroupForm:
     latency: Latency
     first_good: float | None
     last_good: float | None
+    downtime: Span | None
+    """Of the judged clients on this path; None for regions (nobody asks a region) and where there is one path only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +528,11 @@ class Findings:
         plain = as_plain(self)
         assert isinstance(plain, dict)
         return plain
+
+    def raise_unless_met(self) -> None:
+        """Raise ObjectiveNotMet where the verdict is MISSED, Inconclusive where it is INCONCLUSIVE, with the reasons."""
+        if self.verdict is not Verdict.MET:
+            raise (ObjectiveNotMet if self.verdict is Verdict.MISSED else Inconclusive)("; ".join(self.reasons))
 
 
 def as_plain(value: object) -> Any:

@@ -1,0 +1,91 @@
+"""The samples of a run, folded once: every figure of the findings is read from here.
+
+    records ──chunks──► Fold.of(chunk) ──then──► Fold      a.then(b) is the fold of a followed by b
+
+Where the stream is cut doesn't matter, and memory is bounded by chunks, seconds and episodes, not by samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from failover_drill.facts import ClockAnchor, Population, SampleNames, SampleRecords, SampleTable
+from failover_drill.outages import Ceiling
+from failover_drill.strand import LULL_NS, Strand, Stream
+from failover_drill.tally import Buckets, Columns, Tally
+
+CHUNK = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """What has to be known beforehand to fold samples."""
+
+    names: SampleNames
+    anchor: ClockAnchor
+    judged: tuple[Population, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """`judged` and `everyone` are streams of several populations on one time line."""
+
+    tally: Tally
+    ceiling: Ceiling
+    buckets: Buckets | None
+    judged: Strand
+    everyone: Strand  # maximal runs: no population had a good sample
+    populations: Mapping[Population, Strand]
+    paths: Mapping[int, Strand]  # of the judged populations; empty where there is only one path
+
+    @classmethod
+    def of(cls, records: SampleRecords, lens: Lens) -> Fold:
+        """Fold samples that are in order of sending."""
+        columns = Columns.of(records)
+        population = records["population"]
+        uncut = columns.uncut
+        judged = uncut & np.isin(population, [int(each) for each in lens.judged])
+        whole = Stream(columns.sent_ns, columns.sent_ns + columns.took_ns, records["outcome"], population)
+        good = columns.good
+        return cls(
+            Tally.of(columns, lens.names, judged, lens.anchor),
+            Ceiling.of(columns.sent_ns[good], columns.took_ns[good]),
+            Buckets.of(columns, lens.names),
+            Strand.of(whole.only(judged)),
+            Strand.of(whole.only(uncut), lull_ns=0),
+            {each: Strand.of(whole.only(uncut & (population == each))) for each in Population},
+            _by_path(whole, judged, records["path"], len(lens.names.paths)),
+        )
+
+    def then(self, later: Fold) -> Fold:
+        buckets = self.buckets.then(later.buckets) if self.buckets and later.buckets else self.buckets or later.buckets
+        return Fold(
+            self.tally.then(later.tally),
+            self.ceiling.then(later.ceiling),
+            buckets,
+            self.judged.then(later.judged),
+            self.everyone.then(later.everyone),
+            {each: self.populations[each].then(later.populations[each]) for each in Population},
+            {each: self.paths[each].then(later.paths[each]) for each in self.paths},
+        )
+
+
+def _by_path(whole: Stream, judged: NDArray[np.bool_], path: NDArray[np.uint8], paths: int) -> dict[int, Strand]:
+    if paths < 2:
+        return {}
+    return {each: Strand.of(whole.only(judged & (path == each)), LULL_NS) for each in range(paths)}
+
+
+def fold(table: SampleTable, lens: Lens, chunk: int = CHUNK) -> Fold:
+    """Fold a whole table, chunk by chunk."""
+    return reduce(Fold.then, (Fold.of(part, lens) for part in _chunks(table.records, chunk)))
+
+
+def _chunks(records: SampleRecords, chunk: int) -> Iterator[SampleRecords]:
+    for begin in range(0, max(1, len(records)), chunk):
+        yield records[begin : begin + chunk]

@@ -1,0 +1,122 @@
+"""What the samples of a run say, before anyone judges it: the fold, the outages, the downtime, the recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from failover_drill.facts import Facts, Objectives, Population, SampleTable
+from failover_drill.fold import Fold, Lens, fold
+from failover_drill.instrument import slack_ns
+from failover_drill.outages import NOTHING, Bounds, Outage, downtime, follow_tails, longest, merge, outages, total
+from failover_drill.recovery import Recovery, recovery
+from failover_drill.stats import most_failing
+from failover_drill.strand import Episodes, Strand
+
+LISTED = 500
+"""No more outages than this are listed; all of them are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`outages` are merged over the judged populations; `full` are the stretches in which all populations were out."""
+
+    fold: Fold
+    slack_ns: int
+    outages: tuple[Outage, ...]
+    downtime: Bounds
+    by_population: Mapping[Population, tuple[Outage, ...]]
+    by_path: Mapping[int, Bounds]
+    full: tuple[Outage, ...]
+    full_outage: Bounds
+    recovery: Recovery | None
+
+    @property
+    def never_up(self) -> bool:
+        """There are judged samples, and none of them was good."""
+        return self.fold.judged.samples > 0 and self.fold.judged.goods == 0
+
+    @property
+    def watched_ns(self) -> int:
+        """Return the time that judged samples cover."""
+        judged = self.fold.judged
+        return judged.last_ns - judged.first_ns if judged.samples else 0
+
+    def present(self) -> list[Population]:
+        return [each for each in Population if self.fold.populations[each].samples]
+
+
+def measure(facts: Facts, objectives: Objectives) -> Measured:
+    """Fold the samples and find what was lost. Pure."""
+    table = in_order(facts.samples)
+    folded = fold(table, Lens(table.names, facts.anchor, objectives.judged))
+    slack, gap = slack_ns(facts), facts.interval_ns
+    apart = {each: follow_tails(folded.populations[each].episodes, gap) for each in Population}
+    judged = {each: apart[each] for each in objectives.judged}
+    together = merge(follow_tails(folded.judged.episodes, gap), judged)
+    found = outages(together, folded.ceiling, slack)
+    every = _of_all(folded.everyone.episodes, folded)
+    return Measured(
+        fold=folded,
+        slack_ns=slack,
+        outages=found,
+        downtime=_unseen(downtime(found, judged, _shares(folded, objectives)), folded.judged),
+        by_population={each: outages(apart[each], folded.ceiling, slack) for each in Population},
+        by_path={each: _path_downtime(strand, folded, gap, slack) for each, strand in folded.paths.items()},
+        full=outages(longest(every, LISTED), folded.ceiling, slack),
+        full_outage=total(every, folded.ceiling, slack),
+        recovery=recovery(facts, objectives, 2 * slack),
+    )
+
+
+def in_order(table: SampleTable) -> SampleTable:
+    """Return the table in order of sending; usually it is already."""
+    sent = table.records["intended_ns"] + table.records["late_us"].astype(np.int64) * 1000
+    if bool((sent[1:] >= sent[:-1]).all()):
+        return table
+    return SampleTable(table.records[np.argsort(sent, kind="stable")], table.names)
+
+
+def _of_all(episodes: Episodes, folded: Fold) -> Episodes:
+    """Keep the stretches in which every population was bad: one that had no sample in it may have been served."""
+    mask = sum(1 << each for each in Population if folded.populations[each].samples)
+    return episodes[episodes["populations"] == mask]
+
+
+def _shares(folded: Fold, objectives: Objectives) -> dict[Population, float]:
+    samples = {each: folded.populations[each].samples for each in objectives.judged}
+    whole = sum(samples.values())
+    return {each: count / whole for each, count in samples.items() if count}
+
+
+def _unseen(lost: Bounds, judged: Strand) -> Bounds:
+    """Widen the upper bound by what samples without a failure cannot rule out (rule of three)."""
+    if not judged.samples:
+        return Bounds(0.0, 0.0, inf)
+    if judged.goods < judged.samples:
+        return lost
+    watched = judged.last_ns - judged.first_ns
+    return Bounds(lost.estimate_ns, lost.at_least_ns, lost.at_most_ns + most_failing(judged.samples) * watched)
+
+
+def _path_downtime(strand: Strand, folded: Fold, gap_ns: int, slack: int) -> Bounds:
+    return lost_in(outages(follow_tails(strand.episodes, gap_ns), folded.ceiling, slack))
+
+
+def lost_in(found: Sequence[Outage]) -> Bounds:
+    """Return the user-weighted downtime of one population's outages."""
+    return sum((each.lost for each in found), start=NOTHING)
+
+
+def worst_client(measured: Measured) -> tuple[Population, Outage] | None:
+    """Return the longest outage of any one population."""
+    every = [(population, each) for population, found in measured.by_population.items() for each in found]
+    return max(every, key=lambda pair: (pair[1].length.estimate_ns, pair[1].length.at_least_ns), default=None)
+
+
+def still_open(found: Sequence[Outage], until_ns: float) -> bool:
+    """Return whether an outage was open at `until_ns` (or at the end of the run)."""
+    return any(each.first_ns < until_ns and (each.after_ns is None or each.after_ns >= until_ns) for each in found)

@@ -1,0 +1,199 @@
+"""One stream of samples in order of sending, folded to the stretches in which it was bad.
+
+        before  first      last  after
+    + + +       x x x + x x x       + + +        x bad, + good, in order of sending
+          |     '--episode--'     |
+          '----- the edges -------'
+
+A fold over chunks: `Strand.of(chunk)` for each, then `a.then(b)` for neighbours; the outcome does not depend on where the
+stream was cut. What is kept is proportional to the number of episodes, not of samples.
+
+Bad runs closer together than the strand's lull (bad to bad) are one episode: where answers overtake each other at the
+edges of an outage, and where only some clients are out, good and bad interleave. A lull of 0 keeps maximal runs apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from failover_drill.facts import Outcome
+
+LULL_NS = 150_000_000
+"""Good for less than this (bad to bad) does not end an outage. Under two gaps at 10/s, so there one good sample does."""
+
+NONE_NS = np.iinfo(np.int64).min
+"""No such sample."""
+
+EPISODE = np.dtype(
+    [
+        ("before_ns", "<i8"),  # last good before it was sent, or NONE_NS
+        ("first_ns", "<i8"),  # first bad sent
+        ("last_ns", "<i8"),  # last bad sent
+        ("after_ns", "<i8"),  # first good after it was sent, or NONE_NS
+        ("after_done_ns", "<i8"),  # … and was answered
+        ("bad", "<i8"),
+        ("good", "<i8"),  # inside it
+        ("goods_before", "<i8"),  # good samples of the strand before it
+        ("apart_ns", "<i8"),  # the longest distance between two neighbouring bad samples in it
+        ("lost2_ns", "<i8"),  # twice the integral of badness from first to last
+        ("noise_ns2", "<f8"),  # Σ gap² over the changes of state from first to last
+        ("outcomes", "<u4", (len(Outcome),)),
+        ("populations", "u1"),  # bits
+    ]
+)
+
+Ints = NDArray[np.int64]
+Episodes = np.ndarray[tuple[int], np.dtype[np.void]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Samples of one stream as columns, in order of sending, none of them cut."""
+
+    sent_ns: Ints
+    done_ns: Ints
+    outcome: NDArray[np.uint8]
+    population: NDArray[np.uint8]
+
+    def only(self, chosen: NDArray[np.bool_]) -> Stream:
+        return Stream(self.sent_ns[chosen], self.done_ns[chosen], self.outcome[chosen], self.population[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Strand:
+    """The fold. `first_…` and `last_…` are of all its samples; the empty strand has `samples` 0."""
+
+    lull_ns: int
+    samples: int
+    goods: int
+    first_ns: int
+    first_done_ns: int
+    first_good: bool
+    last_ns: int
+    last_good: bool
+    blind_ns: int
+    episodes: Episodes
+
+    @classmethod
+    def empty(cls, lull_ns: int = LULL_NS) -> Strand:
+        return cls(lull_ns, 0, 0, NONE_NS, NONE_NS, False, NONE_NS, False, 0, np.zeros(0, EPISODE))
+
+    @classmethod
+    def of(cls, stream: Stream, lull_ns: int = LULL_NS) -> Strand:
+        """Fold one chunk."""
+        sent, done = stream.sent_ns, stream.done_ns
+        if not len(sent):
+            return cls.empty(lull_ns)
+        bad = stream.outcome != Outcome.OK
+        pair = ~bad[1:] & ~bad[:-1]
+        blind = (done[1:] - sent[:-1])[pair]
+        runs = _bad_runs(stream, bad)
+        return cls(
+            lull_ns,
+            len(sent),
+            int(len(sent) - np.count_nonzero(bad)),
+            int(sent[0]),
+            int(done[0]),
+            not bad[0],
+            int(sent[-1]),
+            not bad[-1],
+            int(blind.max()) if len(blind) else 0,
+            join(runs, runs["first_ns"][1:] - runs["last_ns"][:-1] <= lull_ns),
+        )
+
+    def then(self, later: Strand) -> Strand:
+        """Return the fold of this stretch followed by `later`."""
+        if not self.samples or not later.samples:
+            return self if self.samples else later
+        seam = later.first_done_ns - self.last_ns if self.last_good and later.first_good else 0
+        return Strand(
+            self.lull_ns,
+            self.samples + later.samples,
+            self.goods + later.goods,
+            self.first_ns,
+            self.first_done_ns,
+            self.first_good,
+            later.last_ns,
+            later.last_good,
+            max(self.blind_ns, later.blind_ns, seam),
+            self._episodes_then(later),
+        )
+
+    def _episodes_then(self, later: Strand) -> Episodes:
+        ours, theirs = self.episodes.copy(), later.episodes.copy()
+        theirs["goods_before"] += self.goods
+        if not self.last_good and later.first_good:
+            ours["after_ns"][-1], ours["after_done_ns"][-1] = later.first_ns, later.first_done_ns
+        if self.last_good and not later.first_good:
+            theirs["before_ns"][0] = self.last_ns
+        together = np.concatenate([ours, theirs])
+        glued = np.zeros(max(0, len(together) - 1), dtype=bool)
+        if len(ours) and len(theirs):
+            touching = not self.last_good and not later.first_good
+            near = int(theirs["first_ns"][0] - ours["last_ns"][-1]) <= self.lull_ns
+            glued[len(ours) - 1] = touching or near
+        return join(together, glued)
+
+
+def _bad_runs(stream: Stream, bad: NDArray[np.bool_]) -> Episodes:
+    """Return the maximal runs of bad samples, each an episode of its own."""
+    edges = np.diff(bad.astype(np.int8), prepend=0, append=0)
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
+    runs = np.zeros(len(begins), EPISODE)
+    sent, last = stream.sent_ns, len(bad) - 1
+    runs["first_ns"], runs["last_ns"] = sent[begins], sent[ends]
+    runs["before_ns"] = np.where(begins > 0, sent[np.maximum(begins - 1, 0)], NONE_NS)
+    after = np.minimum(ends + 1, last)
+    runs["after_ns"] = np.where(ends < last, sent[after], NONE_NS)
+    runs["after_done_ns"] = np.where(ends < last, stream.done_ns[after], NONE_NS)
+    runs["bad"] = ends - begins + 1
+    runs["goods_before"] = begins - (np.cumsum(runs["bad"]) - runs["bad"])
+    runs["lost2_ns"] = 2 * (runs["last_ns"] - runs["first_ns"])
+    if len(begins):
+        distances = np.diff(sent[bad], prepend=sent[bad][0])
+        heads = np.cumsum(runs["bad"]) - runs["bad"]
+        distances[heads] = 0
+        runs["apart_ns"] = np.maximum.reduceat(distances, heads)
+        _count_kinds(runs, stream, bad, heads)
+    return runs
+
+
+def _count_kinds(runs: Episodes, stream: Stream, bad: NDArray[np.bool_], heads: Ints) -> None:
+    run = np.repeat(np.arange(len(runs)), runs["bad"])
+    kinds = len(Outcome)
+    counted = np.bincount(run * kinds + stream.outcome[bad], minlength=len(runs) * kinds)
+    runs["outcomes"] = counted.reshape(-1, kinds)
+    bits = np.left_shift(np.uint8(1), stream.population[bad])
+    runs["populations"] = np.bitwise_or.reduceat(bits, heads)
+
+
+def join(episodes: Episodes, glued: NDArray[np.bool_]) -> Episodes:
+    """Return the episodes with each pair of neighbours made one where `glued` (one entry for each pair)."""
+    if not glued.any():
+        return episodes
+    ahead, behind = episodes[:-1], episodes[1:]
+    goods = behind["goods_before"] - ahead["goods_before"] - ahead["good"]
+    apart = behind["first_ns"] - ahead["last_ns"]
+    fading = np.where(goods > 0, ahead["after_ns"] - ahead["last_ns"], apart)
+    rising = np.where(goods > 0, behind["first_ns"] - behind["before_ns"], apart)
+    noise = np.where(goods > 0, fading.astype(float) ** 2 + rising.astype(float) ** 2, 0.0)
+    starts = np.flatnonzero(np.concatenate([[True], ~glued]))
+    ends = np.append(starts[1:] - 1, len(episodes) - 1)
+    joined = episodes[starts]
+    for name in ("last_ns", "after_ns", "after_done_ns"):
+        joined[name] = episodes[name][ends]
+    joined["bad"] = np.add.reduceat(episodes["bad"], starts)
+    joined["outcomes"] = np.add.reduceat(episodes["outcomes"], starts, axis=0)
+    joined["populations"] = np.bitwise_or.reduceat(episodes["populations"], starts)
+    for name, between, gather in (
+        ("good", goods, np.add),
+        ("lost2_ns", fading + rising, np.add),
+        ("noise_ns2", noise, np.add),
+        ("apart_ns", apart, np.maximum),
+    ):
+        seams = np.concatenate([[0], np.where(glued, between, 0)]).astype(episodes[name].dtype)
+        joined[name] = gather(gather.reduceat(episodes[name], starts), gather.reduceat(seams, starts))
+    return joined
