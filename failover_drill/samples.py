@@ -163,7 +163,7 @@ class Recorder:
 
     def close(self) -> None:
         """Write the rest and the worker's last word. Safe to call twice."""
-        if self._fd < 0:
+        if self.closed:
             return
         if not self.flush():
             self.recorded -= self._held
@@ -172,6 +172,10 @@ class Recorder:
         self._fd = -1
         with contextlib.suppress(OSError):  # then it reads as unfinished, which is what it is
             self._write_header(finished=True)
+
+    @property
+    def closed(self) -> bool:
+        return self._fd < 0
 
     def report(self, *, finished: bool) -> WorkerReport:
         return WorkerReport(

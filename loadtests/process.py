@@ -29,7 +29,7 @@ from loadtests.stream import Attempt, Stream
 PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
 _FLUSH_S = 0.5
 _LEAD_NS = 20_000_000  # from "ready" to slot 0, where the plan does not say when to begin
-_OURS = {"recorded": True}  # the context of requests that the recorder has already
+OURS = {"recorded": True}  # the context of requests that the recorder has already
 
 
 class RequestFailed(Exception):
@@ -44,6 +44,8 @@ class LoadProcess:
         self.plan = plan
         self._environment = environment
         self._earlier = self._seen = (0, 0)  # Locust's totals before its last start; and at its last stop
+        self._halting = False
+        self._under_way: list[Any] = []
         self._failures: dict[tuple[Outcome, int], RequestFailed] = {}
         self._names = [path for path, _ in plan.paths]
         self._responder = None if plan.control_url else Responder()
@@ -55,17 +57,28 @@ class LoadProcess:
         self._control = Stream(control, self.control_recorder)
         self._flusher = gevent.spawn(self._keep_flushing)
 
-    def drive(self, stopping: Callable[[], bool], began: Callable[[], None] | None = None) -> None:
-        """Send the plan's traffic until `stopping()` says so, and wait for what is under way."""
-        settle_memory()
-        begin_ns = self.plan.begin_ns or time.monotonic_ns() + _LEAD_NS
-        self._stream.warm()
-        control = gevent.spawn(self._control.run, stopping, begin_ns)
-        try:
-            self._stream.run(stopping, begin_ns, began)
-        finally:
-            control.join(timeout=self.plan.timeout_s + 2.0)
+    def begin(self, begin_ns: int = 0, began: Callable[[], None] | None = None) -> None:
+        """Send the plan's traffic from *begin_ns* on (0: from now on), in the background, until `halt`."""
+        settle_memory(collect=self._foreign_users())
+        self._halting = False
+        begin_ns = begin_ns or self.plan.begin_ns or time.monotonic_ns() + _LEAD_NS
+        self._under_way = [
+            gevent.spawn(self._control.run, self._asked_to_halt, begin_ns),
+            gevent.spawn(self._stream.run, self._asked_to_halt, begin_ns, began),
+        ]
+
+    def halt(self) -> None:
+        """Send no more, and wait for what is under way; its deadline is the longest wait. Safe to call twice."""
+        self._halting = True
+        gevent.joinall(self._under_way, timeout=self.plan.timeout_s + 3.0)
+        self._under_way = []
+        self._seen = self._locust_totals()
+        if not self.closed:
             self.flush()
+
+    @property
+    def closed(self) -> bool:
+        return self.recorder.closed
 
     def flush(self) -> None:
         requests, failures = self._locust_totals()
@@ -77,6 +90,9 @@ class LoadProcess:
 
     def close(self) -> None:
         """Cut what is still under way, write everything, say the last word."""
+        if self.closed:
+            return
+        self._halting = True
         self._stream.finish(0.0)
         self._control.finish(0.0)
         self._flusher.kill()
@@ -86,16 +102,23 @@ class LoadProcess:
         if self._responder is not None:
             self._responder.close()
 
-    def started(self) -> None:
+    def restarted(self) -> None:
         """Locust has just set its totals to zero: those of earlier starts (its web page can stop and start) add up."""
         self._earlier = self._seen
 
-    def stopped(self) -> None:
-        self._seen = self._locust_totals()
+    def reported(self, requests: int, failures: int) -> None:
+        """Locust has sent these totals to its master, and set its own to zero."""
+        self._earlier = self._earlier[0] + requests, self._earlier[1] + failures
 
     def _locust_totals(self) -> tuple[int, int]:
         total = self._environment.stats.total
         return self._earlier[0] + total.num_requests, self._earlier[1] + total.num_failures
+
+    def _asked_to_halt(self) -> bool:
+        return self._halting
+
+    def _foreign_users(self) -> bool:
+        return any(not getattr(users, "drives_the_plan", False) for users in self._environment.user_classes)
 
     def _keep_flushing(self) -> None:
         while True:
@@ -109,7 +132,7 @@ class LoadProcess:
             response_time=(attempt.done_ns - attempt.intended_ns) / 1e6,
             response_length=attempt.length,
             exception=None if attempt.outcome is Outcome.OK else self._failure(attempt.outcome, attempt.status),
-            context=_OURS,
+            context=OURS,
             start_time=self.recorder.anchor.wall_s(attempt.sent_ns),
             url=self.plan.url,
             response=None,
@@ -124,11 +147,15 @@ class LoadProcess:
         return known
 
 
-def settle_memory() -> None:
-    """Keep the collector off what will live as long as the process: its pauses are lag (21.9 -> 0.18 ms at p99)."""
+def settle_memory(*, collect: bool) -> None:
+    """Keep the collector off what will live as long as the process: its pauses are lag (21.9 -> 0.18 ms at p99).
+
+    With *collect* it goes on for what is made from now on: our own requests leave no cycles, other people's may.
+    """
     gc.collect()
     gc.freeze()
-    gc.disable()
+    if not collect:
+        gc.disable()
 
 
 class Parent:

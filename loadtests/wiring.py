@@ -1,0 +1,72 @@
+"""Hangs the load process, the master's or the worker's part on Locust's events, according to the runner it has."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from locust.runners import MasterRunner, WorkerRunner
+
+from failover_drill.errors import DrillError
+from failover_drill.traffic import TrafficPlan
+from loadtests.foreign import record_foreign
+from loadtests.master import Master
+from loadtests.plans import plan_for
+from loadtests.process import LoadProcess, Parent, parent_of
+from loadtests.worker import Worker
+
+_log = logging.getLogger("failover_drill")
+
+
+def wire(environment: Any, environ: dict[str, str]) -> None:
+    """Set everything up for this process. A plan that makes no sense ends it, with one line."""
+    runner = environment.runner
+    try:
+        if isinstance(runner, WorkerRunner):
+            _wire_worker(environment, parent_of(environ, 60.0))
+            return
+        plan = plan_for(environment.parsed_options, environ)
+        parent = parent_of(environ, plan.timeout_s + 5.0)
+        if isinstance(runner, MasterRunner):
+            _wire_master(environment, plan, parent)
+        else:
+            _wire_alone(environment, plan, parent)
+    except (DrillError, OSError) as error:
+        _log.error("%s: %s", type(error).__name__, error)
+        sys.exit(2)
+
+
+def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> None:
+    load = LoadProcess(environment, plan)
+    events = environment.events
+
+    def started(**_: Any) -> None:
+        load.restarted()
+        load.begin(0, parent.began if parent else None)
+
+    events.test_start.add_listener(started)
+    events.test_stopping.add_listener(lambda **_: load.halt())
+    events.request.add_listener(lambda **request: record_foreign(load, **request))
+    events.quit.add_listener(lambda **_: load.close())
+
+
+def _wire_master(environment: Any, plan: TrafficPlan, parent: Parent | None) -> None:
+    master = Master(environment, plan, parent.began if parent else None)
+    environment.events.test_start.add_listener(lambda **_: master.start())
+    environment.events.test_stopping.add_listener(lambda **_: master.halt())
+    environment.events.quit.add_listener(lambda **_: master.close())
+
+
+def _wire_worker(environment: Any, parent: Parent | None) -> None:
+    worker = Worker(environment, parent.began if parent else None)
+    events = environment.events
+
+    def heard(**request: Any) -> None:
+        if worker.load is not None:
+            record_foreign(worker.load, **request)
+
+    events.test_start.add_listener(lambda **_: worker.restarted())
+    events.test_stopping.add_listener(lambda **_: worker.halt())
+    events.request.add_listener(heard)
+    events.quit.add_listener(lambda **_: worker.close())
