@@ -35,6 +35,8 @@ from failover_drill.target import Target
 from failover_drill.traffic import TrafficPlan
 from failover_drill.undo import Limits
 
+SETTLING_S = 15.0
+GLANCE_S = 0.5
 Say = Callable[[str], None]
 
 
@@ -189,6 +191,7 @@ class Run:
             self.journal.append("interrupted", {"reason": interrupted}, sync=True)
             self.say(f"interrupted by {interrupted}: putting the estate back")
         trouble = self._put_back()
+        self._let_users_settle()
         self._load.stop()
         self.journal.append("traffic ended", {})
         for watch in self._watches:
@@ -197,6 +200,12 @@ class Run:
         if trouble is not None:
             raise trouble
         return findings
+
+    def _let_users_settle(self) -> None:
+        """Measure until users are well again, for a while: an outage left open at the end has no upper bound."""
+        deadline = self._clock.now_ns() + int(SETTLING_S * 1e9)
+        while self._load.alive and not self.drill.users_are_well() and self._clock.now_ns() < deadline:
+            self._clock.wait(GLANCE_S)
 
     def _put_back(self) -> DrillError | None:
         try:

@@ -266,10 +266,21 @@ class Drill:
             return [f"could not be read again: {error}"]
 
     def confirm_restored(self) -> None:
-        """Wait until names lead to the primary again at every vantage and users are served by it. Raises ObjectiveNotMet."""
+        """Wait until names lead to the primary again at every vantage and users are served well. Raises ObjectiveNotMet."""
         for vantage in self._names.vantages:
             self._until_named(vantage, self.target.primary)
         self._require_serving(self.target.primary)
+        self._until(
+            self.users_are_well,
+            self._waits.complete_s,
+            lambda: f"users were not served well within {self._waits.complete_s:g} s of putting the estate back",
+            self._waits.glance_s,
+        )
+
+    def users_are_well(self) -> bool:
+        """Was availability of the judged clients at its objective just now? Asked so that no outage is left open at the end."""
+        facts = record.read_facts(self.directory)
+        return record.availability(facts, self._objectives.judged, RECENT_S) >= self._objectives.availability
 
     # ---- how a change is made ----------------------------------------------------------------------------------
 

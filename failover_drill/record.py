@@ -35,6 +35,7 @@ from failover_drill.facts import (
     Population,
     Reading,
     Resolution,
+    SampleRecords,
     Segment,
     StepMark,
 )
@@ -142,12 +143,23 @@ def boot_id() -> str:
 
 def regions_serving(facts: Facts, populations: Iterable[Population], last_s: float) -> set[str]:
     """Return the regions whose good answers *populations* got within the last *last_s* seconds of samples."""
+    recent = _recent(facts, populations, last_s)
+    good = recent[recent["outcome"] == Outcome.OK]
+    return {facts.samples.names.regions[index] for index in np.unique(good["region"])} - {""}
+
+
+def availability(facts: Facts, populations: Iterable[Population], last_s: float) -> float:
+    """Return the share of good samples of *populations* within the last *last_s* seconds of samples; 0 where there are none."""
+    recent = _recent(facts, populations, last_s)
+    return float(np.mean(recent["outcome"] == Outcome.OK)) if len(recent) else 0.0
+
+
+def _recent(facts: Facts, populations: Iterable[Population], last_s: float) -> SampleRecords:
     records = facts.samples.records
-    if not len(records):
-        return set()
-    good = records[(records["outcome"] == Outcome.OK) & np.isin(records["population"], list(populations))]
-    recent = good[good["intended_ns"] >= records["intended_ns"].max() - int(last_s * 1e9)]
-    return {facts.samples.names.regions[index] for index in np.unique(recent["region"])} - {""}
+    known = records[(records["outcome"] != Outcome.CUT) & np.isin(records["population"], list(populations))]
+    if not len(known):
+        return known
+    return known[known["intended_ns"] >= known["intended_ns"].max() - int(last_s * 1e9)]
 
 
 def read_objectives(directory: Path) -> Objectives:

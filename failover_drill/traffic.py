@@ -62,7 +62,10 @@ class TrafficPlan:
     max_in_flight: int = 0  # per worker; 0: as many as the process may open files
     control_url: str | None = None
     control_rate: float = 10.0
-    workers: int = 1
+    workers: int = 1  # load processes in all; more than one get a Locust master beside them
+    remote_workers: int = 0  # of these, how many join from elsewhere (`locust -f …/locustfile.py --worker`)
+    master_host: str = "127.0.0.1"  # where the master waits for workers: anyone who reaches it is trusted
+    master_port: int = 0  # 0: any free one
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -122,6 +125,7 @@ class TrafficPlan:
             body="",
             ca_file=None,
             workers=1,
+            remote_workers=0,
         )
 
     def to_json(self) -> str:
@@ -214,12 +218,16 @@ def _check_numbers(plan: TrafficPlan) -> None:
         ("lanes", 1, 50_000),
         ("caches", 1, 10_000),
         ("workers", 1, 1000),
+        ("remote_workers", 0, 1000),
+        ("master_port", 0, 65535),
         ("max_in_flight", 0, 1_000_000),
     ):
         value = getattr(plan, key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise _refuse(key, value, f"must be a number from {low:g} to {high:g}")
-    for key in ("lanes", "caches", "workers", "max_in_flight", "seed", "begin_ns"):
+    if plan.remote_workers > plan.workers:
+        raise _refuse("remote_workers", plan.remote_workers, f"must be at most workers = {plan.workers}")
+    for key in ("lanes", "caches", "workers", "remote_workers", "master_port", "max_in_flight", "seed", "begin_ns"):
         if not isinstance(getattr(plan, key), int):
             raise _refuse(key, getattr(plan, key), "must be a whole number")
 

@@ -69,7 +69,8 @@ def put_endpoint(call: Call) -> Response:
     before = _find_endpoint(profile, kind, call.params["endpoint"])
     others = tuple(e for e in profile.endpoints if e is not before)
     name = before.name if before else call.params["endpoint"]
-    return _store_endpoint(call, profile, endpoint_of(call.body(), kind, name, next_priority(others)), 201)
+    priority = before.priority if before else next_priority(others)
+    return _store_endpoint(call, profile, endpoint_of(call.body(), kind, name, priority), 201)
 
 
 def patch_endpoint(call: Call) -> Response:
@@ -101,14 +102,14 @@ def _store_endpoint(call: Call, profile: Profile, endpoint: Endpoint, status: in
     whole = settled(call.world, replace(profile, endpoints=(*others, endpoint)))
     call.world.put_profile(whole)
     stored = next(e for e in whole.endpoints if (e.kind, e.name.lower()) == same)
-    health = status_shown(whole, stored, call.services.health.health_of(whole.key, stored.name))
+    health = status_shown(stored, call.services.health.health_of(whole.key, stored.name))
     return tm_answer(status, endpoint_json(call.world.subscription, whole, stored, call.version, health))
 
 
 def _after_write(call: Call, profile: Profile) -> JsonObject:
     """Print a profile as PUT and PATCH do: no tags where none were sent, nested endpoints without a status [R]."""
     view = call.services.health
-    shown = {e.name: status_shown(profile, e, view.health_of(profile.key, e.name)) for e in profile.endpoints}
+    shown = {e.name: status_shown(e, view.health_of(profile.key, e.name)) for e in profile.endpoints}
     return profile_json(
         call.world.subscription,
         profile,

@@ -154,10 +154,14 @@ def _present(**values: object) -> JsonObject:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def status_shown(profile: Profile, endpoint: Endpoint, health: Health) -> Health | None:
-    """What a PUT or PATCH answers with: a nested endpoint's status is null until the next GET [R]."""
+def status_shown(endpoint: Endpoint, health: Health) -> Health | None:
+    """What a PUT or PATCH answers with, before the monitor has looked.
+
+    A nested endpoint's status is null until the next GET [R]. An enabled endpoint of a disabled profile says CheckingEndpoint
+    here and Inactive on the next GET [U: the recordings of it do not keep the order of calls].
+    """
     if endpoint.kind is Kind.NESTED:
         return None
     if endpoint.status is Status.DISABLED:
         return Health.DISABLED
-    return Health.INACTIVE if profile.status is Status.DISABLED else health
+    return Health.CHECKING_ENDPOINT if health is Health.INACTIVE else health

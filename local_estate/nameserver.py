@@ -109,10 +109,10 @@ class NameServer:
     async def start(self, address: str = "127.0.0.1", port: int = 0) -> None:
         """Listen on UDP and TCP of one port (0: pick); publish the World as it is, and follow it from now on. Raises OSError."""
         loop = asyncio.get_running_loop()
-        udp, tcp = _pair(address, port)
+        udp, tcp = sockets_on(address, port)
         self.port = udp.getsockname()[1]
         self._publish(self._snapshot())
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), sock=udp)
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: Udp(self._datagram), sock=udp)
         self._tcp = await asyncio.start_server(self._stream, sock=tcp, backlog=256)
         self._world.listeners.append(lambda _world: self.changed())
 
@@ -207,6 +207,11 @@ class NameServer:
             self._memo[key] = response[2:]
         return response
 
+    def _datagram(self, wire: bytes, peer: tuple[str | Any, int]) -> None:
+        response = self.reply_to(wire, peer[0], 512)
+        if response is not None and self._udp is not None:
+            self._udp.sendto(response, peer)
+
     def _struck(self) -> DnsKind | None:
         for fault in self._faults.values():
             if fault.kind is not DnsKind.STALE and self._rng.random() < fault.share:
@@ -218,7 +223,7 @@ class NameServer:
         try:
             query = dns.message.from_wire(wire, ignore_trailing=False)
         except (dns.exception.DNSException, ValueError, struct.error):
-            return _unreadable(wire), False
+            return unreadable(wire), False
         if query.flags & dns.flags.QR:
             return None, False
         try:
@@ -226,12 +231,12 @@ class NameServer:
         except (dns.exception.DNSException, ValueError):  # an endpoint's target that is no host name
             return _failed(wire), False
         size = max(limit, min(query.payload, PAYLOAD)) if query.edns >= 0 and limit < LONGEST_TCP else limit
-        return _to_wire(response, size), not (reply and reply.drawn)
+        return to_wire(response, size), not (reply and reply.drawn)
 
     def _respond(self, query: dns.message.Message, peer: str) -> tuple[dns.message.Message, Reply | None]:
         response = dns.message.make_response(query, our_payload=PAYLOAD)
         response.flags &= ~dns.flags.RA
-        if rcode := _protocol_error(query):
+        if rcode := refusal(query):
             response.set_rcode(rcode)
             return response, None
         question = query.question[0]
@@ -275,20 +280,17 @@ class NameServer:
                 await writer.drain()
 
 
-class _Udp(asyncio.DatagramProtocol):
-    def __init__(self, server: NameServer) -> None:
-        self._server = server
-        self._transport: asyncio.DatagramTransport
+class Udp(asyncio.DatagramProtocol):
+    """Hand each datagram to *received*, which answers through `transport` when it likes."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+    def __init__(self, received: Callable[[bytes, tuple[str | Any, int]], None]) -> None:
+        self._received = received
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        if (response := self._server.reply_to(data, addr[0], 512)) is not None:
-            self._transport.sendto(response, addr)
+        self._received(data, addr)
 
 
-def _pair(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+def sockets_on(address: str, port: int) -> tuple[socket.socket, socket.socket]:
     """Return a UDP and a TCP socket on one port. Port 0 of UDP need not be free on TCP: try some."""
     for attempt in range(50):
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -320,7 +322,8 @@ def _final(snap: Snapshot, name: str) -> tuple[Any, ...]:
     return tuple(sorted(addresses)), targets, reply.rcode, profile.ttl if profile else 0
 
 
-def _protocol_error(query: dns.message.Message) -> dns.rcode.Rcode | None:
+def refusal(query: dns.message.Message) -> dns.rcode.Rcode | None:
+    """Return the rcode for what is no plain question of class IN, None for what is."""
     if query.opcode() != dns.opcode.QUERY:
         return dns.rcode.NOTIMP
     if query.edns > 0:
@@ -340,12 +343,13 @@ def _fill(response: dns.message.Message, asked: dns.name.Name, reply: Reply) -> 
     for number, record in enumerate(reply.answer):
         same = record.name.lower() == reply.answer[0].name.lower()
         owner = asked if number == 0 or same else dns.name.from_text(record.name)
-        _add(response.answer, owner, record)
+        add_record(response.answer, owner, record)
     for record in reply.authority:
-        _add(response.authority, dns.name.from_text(record.name), record)
+        add_record(response.authority, dns.name.from_text(record.name), record)
 
 
-def _add(section: list[dns.rrset.RRset], owner: dns.name.Name, record: Record) -> None:
+def add_record(section: list[dns.rrset.RRset], owner: dns.name.Name, record: Record) -> None:
+    """Put *record* under *owner* into its set in *section*."""
     fresh = dns.rrset.from_text(owner, record.ttl, "IN", record.rtype, record.text)
     for known in section:
         if known.name == owner and known.rdtype == fresh.rdtype:
@@ -354,7 +358,8 @@ def _add(section: list[dns.rrset.RRset], owner: dns.name.Name, record: Record) -
     section.append(fresh)
 
 
-def _to_wire(response: dns.message.Message, size: int) -> bytes:
+def to_wire(response: dns.message.Message, size: int) -> bytes:
+    """Return *response* in at most *size* bytes: cut to nothing, with TC set, where it does not fit."""
     try:
         return response.to_wire(max_size=size)
     except dns.exception.TooBig:
@@ -368,7 +373,7 @@ def _failed(wire: bytes) -> bytes | None:
     return _bare(wire, 2)
 
 
-def _unreadable(wire: bytes) -> bytes | None:
+def unreadable(wire: bytes) -> bytes | None:
     """Return FORMERR where at least the header can be read as that of a question, NOTIMP for other opcodes, else None."""
     if len(wire) < 12 or wire[2] & 0x80:
         return None

@@ -24,7 +24,7 @@ from local_estate.topology import Endpoint, Health, Kind, Probe, Profile, Status
 from local_estate.truth import Truth
 
 LOCATIONS = 3
-BELOW_STANDARD = frozenset({"free", "shared", "dynamic", "consumption"})
+BELOW_STANDARD = frozenset({"free", "shared", "basic", "dynamic", "consumption"})  # azure-facts §1.5
 
 Key = tuple[ProfileKey, str]
 

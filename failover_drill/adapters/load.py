@@ -24,7 +24,8 @@ from failover_drill.samples import note_death, read_header, tail
 from failover_drill.traffic import PLAN_VARIABLE, TrafficPlan
 
 _PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
-_START_S = 10.0
+_START_S = 20.0  # on a busy machine; half a second on a quiet one
+_REMOTE_START_S = 120.0  # somebody has to start the remote workers, too
 _LIVE_RECORDS = 65536  # what a live view may look back on
 
 
@@ -36,9 +37,14 @@ class Load:
         python: str = sys.executable,
         locustfile: Path | None = None,
         limits: Mapping[str, int] | None = None,
+        users: int = 1,
     ) -> None:
-        """`limits` are resource limits of the load process (`{"RLIMIT_NOFILE": 60}`), for rehearsing their lack."""
+        """`locustfile` may be one of the user's own that holds ours, with `users` of their classes.
+
+        `limits` are resource limits of the load process (`{"RLIMIT_NOFILE": 60}`), for rehearsing their lack.
+        """
         self._python = python
+        self._users = users
         self._limits = dict(limits or {})
         self._locustfile = locustfile or _shipped_locustfile()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -64,9 +70,10 @@ class Load:
         run_dir.mkdir(parents=True, exist_ok=True)
         plan_file = run_dir / "traffic.json"
         plan_file.write_text(plan.to_json())
-        self._spawn(self._arguments(plan), plan_file)
+        for arguments in self._commands(plan):
+            self._spawn(arguments, plan_file)
         try:
-            self._await_first_request(time.monotonic() + _START_S)
+            self._await_first_request(_REMOTE_START_S if plan.remote_workers else _START_S)
         except BaseException:
             self.kill()
             raise
@@ -77,7 +84,7 @@ class Load:
         A process that does not end by then is killed, which its header shows. Safe to call twice.
         """
         deadline_s = (self._plan.timeout_s if self._plan else 0.0) + 3.0 + grace_s
-        for process in self._processes:
+        for process in self._processes[:1]:  # the only one, or the master, which sees to its workers
             _signal(process, signal.SIGTERM)
         until = time.monotonic() + deadline_s
         for process in self._processes:
@@ -113,12 +120,21 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def _arguments(self, plan: TrafficPlan) -> list[str]:
-        return [
-            self._python, "-m", "locust", "-f", str(self._locustfile), "--headless", "--users", "1",
-            "--spawn-rate", "1000", "--stop-timeout", str(int(plan.timeout_s) + 3), "--exit-code-on-error", "0",
-            "--only-summary", "--host", plan.url,
+    def _commands(self, plan: TrafficPlan) -> list[list[str]]:
+        """Return the command of each process: one alone, or a master and its workers."""
+        locust = [self._python, "-m", "locust", "-f", str(self._locustfile)]
+        alone = [
+            *locust, "--headless", "--users", str(max(1, self._users)), "--spawn-rate", "100",
+            "--stop-timeout", str(int(plan.timeout_s) + 3), "--exit-code-on-error", "0", "--only-summary",
+            "--host", plan.url,
         ]  # fmt: skip
+        if plan.workers == 1 and not plan.remote_workers:
+            return [alone]
+        port = str(plan.master_port or _free_port(plan.master_host))
+        bind = ["--master-bind-host", plan.master_host, "--master-bind-port", port]
+        master = [*alone, "--master", "--expect-workers", str(plan.workers), *bind]
+        worker = [*locust, "--worker", "--master-host", plan.master_host, "--master-port", port]
+        return [master, *[worker] * (plan.workers - plan.remote_workers)]
 
     def _spawn(self, arguments: list[str], plan_file: Path) -> None:
         ours, theirs = socket.socketpair()
@@ -145,11 +161,12 @@ class Load:
         options = [f"--{name.removeprefix('RLIMIT_').lower()}={most}" for name, most in self._limits.items()]
         return ["prlimit", *options, "--"]
 
-    def _await_first_request(self, until: float) -> None:
+    def _await_first_request(self, within_s: float) -> None:
+        until = time.monotonic() + within_s
         for link in self._links:
             ready, _, _ = select.select([link], [], [], max(0.0, until - time.monotonic()))
             if not ready or link.recv(1) != b"1":
-                why = "ended at once" if ready else f"sent nothing within {_START_S:g} s"
+                why = "ended at once" if ready else f"sent nothing within {within_s:g} s"
                 raise DrillError(f"traffic: Locust {why}: {self._last_words()}")
 
     def _last_words(self) -> str:
@@ -170,6 +187,12 @@ class Load:
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     if process.poll() is None:
         process.send_signal(number)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def _shipped_locustfile() -> Path:

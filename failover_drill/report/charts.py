@@ -1,7 +1,7 @@
 """The still charts of a run: recovery against RTO, spend against allowance, and where the time went.
 
-    |   ●══════|        ┊ limit            interval: everything between the bounds; ●: the estimate
-    0                                      ┊: what was allowed
+|   ●══════|        ┊ limit            interval: everything between the bounds; ●: the estimate
+0                                      ┊: what was allowed
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ def interval(name: str, at_least: float, at_most: float | None, estimate: float 
     seen = [limit, at_least, at_most or 0.0, estimate or 0.0]
     end = max(seen) * 1.12 or 1.0
     plot = without_rows(frame(name, 74, Range1d(0, end), Range1d(0, 1)))
+    plot.min_border_left = 12
     plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     _allowance(plot, limit)
-    bar = plot.quad(left=[at_least], right=[end if at_most is None else at_most], bottom=[0.28], top=[0.52], line_width=1.5)
+    bar = plot.quad(
+        left=[at_least], right=[end if at_most is None else at_most], bottom=[0.28], top=[0.52], line_width=1.5
+    )
     paint(bar.glyph, fill_color="primary", line_color="primary")
     bar.glyph.fill_alpha = 0.45
     if at_most is None:
@@ -50,7 +53,6 @@ def _allowance(plot: Any, limit: float) -> None:
 
 def waterfall(segments: Sequence[Mapping[str, Any]], rto_s: float, forecast: Mapping[str, float] | None = None) -> Any:
     """Return the recovery time cut into its segments, one row each, in seconds since t0; predicted below measured."""
-    t0 = segments[0]["began"]
     total = sum(each["took_s"] for each in segments)
     end = max(total, sum((forecast or {}).values())) * 1.04 or 1.0
     rows = len(segments)
@@ -61,15 +63,17 @@ def waterfall(segments: Sequence[Mapping[str, Any]], rto_s: float, forecast: Map
     plot.xaxis.axis_label_text_font_style = "normal"
     plot.xaxis.axis_label_text_font_size = "12px"
     paint(plot.xaxis[0], axis_label_text_color="muted")
-    _measured(plot, segments, t0)
+    _measured(plot, segments)
     if forecast:
         _predicted(plot, segments, forecast)
     if rto_s <= end:
-        plot.add_layout(paint(Span(location=rto_s, dimension="height", line_dash="dashed", line_width=2), line_color="ink"))
+        plot.add_layout(
+            paint(Span(location=rto_s, dimension="height", line_dash="dashed", line_width=2), line_color="ink")
+        )
     return plot
 
 
-def _measured(plot: Any, segments: Sequence[Mapping[str, Any]], t0: float) -> None:
+def _measured(plot: Any, segments: Sequence[Mapping[str, Any]]) -> None:
     left, at = [], 0.0
     for each in segments:
         left.append(at)

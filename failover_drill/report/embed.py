@@ -36,8 +36,9 @@ def library() -> str:
 def charts(roots: Mapping[str, Any]) -> str:
     """Return the charts, packed: `roots` maps the id of an element of the page to the chart drawn in it."""
     document = Document()
-    for root in roots.values():
-        document.add_root(root)
+    with document.models.freeze():  # walk the models once, not once for each root
+        for root in roots.values():
+            document.add_root(root)
     item = {
         "docs": {"charts": document.to_json(deferred=False)},
         "render_items": [

@@ -46,7 +46,7 @@ def _recovery(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     recovery = findings["recovery"]
     if not recovery["occurred"]:
         return ()
-    limit = f"RTO {words.duration(recovery['rto_s'])}"
+    limit = f"{words.duration(recovery['rto_s'])} (RTO)"
     text = words.bounded(recovery["time_s"], recovery["at_least_s"], recovery["at_most_s"])
     if not recovery["recovered"]:
         text = f"did not recover ({words.bounds(recovery['at_least_s'], recovery['at_most_s'])})"
@@ -56,7 +56,7 @@ def _recovery(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     downtime, slo = findings["downtime"], findings["slo"]
-    limit = f"allowed {words.duration(slo['allowed_s'])}"
+    limit = words.duration(slo["allowed_s"])
     figures = [
         _span("downtime", "Downtime, weighted by users", downtime["user_weighted"], limit),
         _span("full_outage", "Nobody was served", downtime["full_outage"]),
@@ -68,18 +68,18 @@ def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 
 def budget_share_text(slo: Mapping[str, Any]) -> str:
-    """Return "0.22 % of the 30-day budget (0.21 % to 0.23 %)"; the period is part of it."""
+    """Return "0.22 % (0.21 % to 0.23 %) of the 30 days' budget"; the period is part of it."""
     high = slo["consumed_share_at_most"]
     upper = "no upper bound" if high is None else f"to {words.share(high)}"
     span = f"{words.share(slo['consumed_share_at_least'])} {upper}" if high is not None else upper
-    return f"{words.share(slo['consumed_share'])} ({span}) of the budget of {words.period(slo['window_s'])}"
+    return f"{words.share(slo['consumed_share'])} ({span}) of the {words.period(slo['window_s'])}’ budget"
 
 
 def _budget(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     slo = findings["slo"]
     spent = Figure(
         "budget_share", "Error budget spent", slo["consumed_share"], slo["consumed_share_at_least"],
-        slo["consumed_share_at_most"], "ratio", budget_share_text(slo), f"allowed {words.share(slo['drill_share'])}",
+        slo["consumed_share_at_most"], "ratio", budget_share_text(slo), f"{words.share(slo['drill_share'])} of it",
     )  # fmt: skip
     events = slo["events_affordable"]
     text = "any number: this one cost nothing that could be seen" if events is None else words.number(events)
@@ -113,7 +113,7 @@ def _data_loss(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     if not loss:
         return ()
     limit = findings["slo"]["rpo_s"]
-    allowed = "" if limit is None else f"RPO {words.duration(limit)}"
+    allowed = "" if limit is None else f"{words.duration(limit)} (RPO)"
     lost = Figure("lost_writes", "Acknowledged writes lost", loss["lost"], None, None, "writes",
                   f"{words.number(loss['lost'])} of {words.number(loss['acknowledged'])}")  # fmt: skip
     return lost, _span("data_loss", "Data loss", loss["loss"], allowed)

@@ -29,7 +29,9 @@ def alerts(findings: Mapping[str, Any]) -> tuple[Alert, ...]:
     drill = findings["drill"]
     found = []
     if drill["restored"] not in ("", "yes"):
-        found.append(Alert("Not restored", f"the estate still differs from its state at the start: {drill['restored']}"))
+        found.append(
+            Alert("Not restored", f"the estate still differs from its state at the start: {drill['restored']}")
+        )
     if drill["interrupted"]:
         word = "Aborted" if "abort" in drill["interrupted"].lower() else "Interrupted"
         found.append(Alert(word, f"this drill did not end by itself: {drill['interrupted']}"))

@@ -45,7 +45,9 @@ def _stills(findings: Mapping[str, Any]) -> dict[str, Any]:
     recovery, slo = findings["recovery"], findings["slo"]
     spent = slo["consumed"]
     stills = {
-        "spend": charts.interval("spend", spent["at_least_s"], spent["at_most_s"], spent["estimate_s"], slo["allowed_s"])
+        "spend": charts.interval(
+            "spend", spent["at_least_s"], spent["at_most_s"], spent["estimate_s"], slo["allowed_s"]
+        )
     }
     if recovery["occurred"]:
         low, high = recovery["at_least_s"] or 0.0, recovery["at_most_s"]
@@ -70,7 +72,16 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (words.duration, words.period, words.share, words.number, words.bounds, words.clock, words.moment, words.region):
+    for filter_ in (
+        words.duration,
+        words.period,
+        words.share,
+        words.number,
+        words.bounds,
+        words.clock,
+        words.moment,
+        words.region,
+    ):
         made.filters[filter_.__name__] = filter_
     made.filters["first_line"] = headline.first_line
     made.globals["bounded"] = words.bounded

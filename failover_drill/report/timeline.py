@@ -1,11 +1,11 @@
 """The drill on one time axis: what was done, what users got, what DNS and the monitor said.
 
-    steps    │1│ 2 │3│   4    │
-    actions    ▐A▌ ▐B▌                  every panel shares one x range (UTC, in ms) and one cursor;
-    answers  ████░░░▓▓▓▓▓▓▓▓▓▓▓         the script of the page zooms, moves the cursor, fits the labels
-    latency  ~~~~~   ~~~~~~~~~~
-    DNS      [eastus     ][westus3 ]
-    monitor  [Online][Degraded     ]
+steps    │1│ 2 │3│   4    │
+actions    ▐A▌ ▐B▌                  every panel shares one x range (UTC, in ms) and one cursor;
+answers  ████░░░▓▓▓▓▓▓▓▓▓▓▓         the script of the page zooms, moves the cursor, fits the labels
+latency  ~~~~~   ~~~~~~~~~~
+DNS      [eastus     ][westus3 ]
+monitor  [Online][Degraded     ]
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bokeh.core.properties import value
 from bokeh.models import (
     BoxAnnotation,
     BoxZoomTool,
@@ -26,9 +25,11 @@ from bokeh.models import (
     WheelZoomTool,
 )
 
-from failover_drill.report.ink import FONT, frame, paint, without_rows
+from failover_drill.report import words
+from failover_drill.report.ink import frame, paint
+from failover_drill.report.strips import Band, Row, strips
 
-STRIP = 44  # px a strip takes, its name included
+MANY = 14  # changes up to which each has a line of its own
 DASHES = {"fresh": "solid", "keepalive": "dashed", "sticky": "dotted"}
 TINTS = {"fresh": "ink", "keepalive": "violet", "sticky": "third"}
 HEALTH = {"Online": "good", "Degraded": "bad", "Stopped": "bad", "Disabled": "quiet", "Inactive": "bad"}
@@ -42,8 +43,8 @@ def timeline(findings: Mapping[str, Any]) -> dict[str, Any]:
     span = Range1d(begin * 1e3, end * 1e3, bounds=(begin * 1e3, end * 1e3), name="time")
     panels = {
         "doings": _doings(findings, span),
-        "availability": _availability(findings, span),
-        "answers": _answers(findings, span),
+        "availability": _availability(findings, span) if buckets["buckets"] else None,
+        "answers": _answers(findings, span) if buckets["buckets"] else None,
         "latency": _latency(findings, span),
         "dns": _dns(findings, span),
         "monitor": _monitor(findings, span),
@@ -75,7 +76,9 @@ def _landmarks(plot: Any, recovery: Mapping[str, Any]) -> None:
     began, ended = recovery["began"], recovery["ended"]
     if began is None:
         return
-    band = BoxAnnotation(left=began * 1e3, right=None if ended is None else ended * 1e3, fill_alpha=0.13, level="underlay")
+    band = BoxAnnotation(
+        left=began * 1e3, right=None if ended is None else ended * 1e3, fill_alpha=0.13, level="underlay"
+    )
     band.line_alpha = 0
     plot.add_layout(paint(band, fill_color="recovery"))
     for instant in (began, ended):
@@ -105,7 +108,9 @@ def _availability(findings: Mapping[str, Any], span: Range1d) -> Any:
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     plot.yaxis.ticker = [0, 0.5, 1]
     columns = {each["name"]: _closed(_share_of(each)) for each in buckets["populations"]}
-    source = ColumnDataSource({"t": _edges(buckets), "judged": _closed(buckets["availability"]), **columns}, name="availability")
+    source = ColumnDataSource(
+        {"t": _edges(buckets), "judged": _closed(buckets["availability"]), **columns}, name="availability"
+    )
     judged = plot.varea_step(x="t", y1=0, y2="judged", source=source, step_mode="after", fill_alpha=0.25)
     paint(judged.glyph, fill_color="good")
     for name in columns:
@@ -156,7 +161,9 @@ def _latency(findings: Mapping[str, Any], span: Range1d) -> Any:
         return None
     plot = frame("latency", 140, span, Range1d(0, max(known) * 1.1e3 or 1.0), x_axis_type="datetime")
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[0]")
-    columns = {name: _closed([None if v is None else v * 1e3 for v in buckets[name]]) for name in ("p50_s", "p95_s", "p99_s")}
+    columns = {
+        name: _closed([None if v is None else v * 1e3 for v in buckets[name]]) for name in ("p50_s", "p95_s", "p99_s")
+    }
     source = ColumnDataSource({"t": _edges(buckets), **columns}, name="latency")
     for name, dash, token in (("p99_s", "dotted", "violet"), ("p95_s", "dashed", "primary"), ("p50_s", "solid", "ink")):
         line = plot.step(x="t", y=name, source=source, mode="after", line_width=1.8, line_dash=dash)
@@ -164,79 +171,20 @@ def _latency(findings: Mapping[str, Any], span: Range1d) -> Any:
     return plot
 
 
-Strip = tuple[str, list[tuple[float, float, str, str]]]
-"""A row's name, and its spans: began and ended (epoch s), text, token."""
-
-
-def _strips(name: str, rows: Sequence[Strip], span: Range1d) -> Any:
-    if not any(spans for _, spans in rows):
-        return None
-    plot = without_rows(frame(name, len(rows) * STRIP + 30, span, Range1d(len(rows), 0), x_axis_type="datetime"))
-    flat = [(row, *each) for row, (_, spans) in enumerate(rows) for each in spans]
-    for token in dict.fromkeys(each[4] for each in flat):
-        _quads(plot, name, token, [each for each in flat if each[4] == token])
-    _row_names(plot, [row for row, _ in rows], span)
-    _labels(plot, flat)
-    return plot
-
-
-def _quads(plot: Any, name: str, token: str, spans: Sequence[tuple[int, float, float, str, str]]) -> None:
-    columns = {
-        "left": [began * 1e3 for _, began, *_ in spans],
-        "right": [ended * 1e3 for _, _, ended, *_ in spans],
-        "top": [row + 0.44 for row, *_ in spans],
-        "bottom": [row + 0.94 for row, *_ in spans],
-        "full": [text for *_, text, _ in spans],
-    }
-    source = ColumnDataSource(columns, name=f"{name} {token}")
-    quads = plot.quad(left="left", right="right", top="top", bottom="bottom", source=source, line_width=1.5)
-    paint(quads.glyph, fill_color=token, line_color="paper")
-    quads.glyph.fill_alpha = 0.35
-    if token in ("bad", "secondary"):
-        quads.glyph.hatch_pattern = "right_diagonal_line" if token == "bad" else "dot"
-        quads.glyph.hatch_scale, quads.glyph.hatch_alpha = 9, 0.35
-        paint(quads.glyph, hatch_color=token)
-
-
-def _row_names(plot: Any, names: Sequence[str], span: Range1d) -> None:
-    source = ColumnDataSource({"x": [span.start] * len(names), "y": [i + 0.40 for i in range(len(names))], "text": list(names)})
-    source.name = "row names"
-    texts = plot.text(x="x", y="y", text="text", source=source, text_baseline="bottom")
-    texts.glyph.text_font, texts.glyph.text_font_size = value(FONT), "11px"
-    paint(texts.glyph, text_color="muted")
-
-
-def _labels(plot: Any, spans: Sequence[tuple[int, float, float, str, str]]) -> None:
-    columns = {
-        "left": [began * 1e3 for _, began, *_ in spans],
-        "right": [ended * 1e3 for _, _, ended, *_ in spans],
-        "x": [began * 1e3 for _, began, *_ in spans],
-        "y": [row + 0.69 for row, *_ in spans],
-        "full": [text for *_, text, _ in spans],
-        "text": [text for *_, text, _ in spans],
-    }
-    source = ColumnDataSource(columns, name="labels")
-    texts = plot.text(x="x", y="y", text="text", source=source, text_baseline="middle", x_offset=5)
-    texts.glyph.text_font, texts.glyph.text_font_size = value(FONT), "12px"
-    paint(texts.glyph, text_color="ink")
-
-
 def _doings(findings: Mapping[str, Any], span: Range1d) -> Any:
+    ended = findings["drill"]["ended"]
     steps = [
-        (each["began"], each["ended"] or findings["drill"]["ended"], _step_text(each), _step_token(each))
+        Band(each["began"], each["ended"] or ended, f"{each['index'] + 1} {each['text']}", _step_token(each))
         for each in findings["steps"]
         if each["began"] is not None
     ]
-    rows: list[Strip] = [("Steps", steps)]
-    for purpose, name in (("deed", "Changes to the estate"), ("undo", "Putting it back")):
-        done = [each for each in findings["actions"] if each["purpose"] == purpose and each["sent"] is not None]
-        if done:
-            rows.append((name, [_action_span(each) for each in done]))
-    return _strips("doings", rows, span)
-
-
-def _step_text(step: Mapping[str, Any]) -> str:
-    return f"{step['index'] + 1} {step['text']}"
+    sent = [each for each in findings["actions"] if each["sent"] is not None]
+    rows = [Row("Steps", steps)] if steps else []
+    if len(sent) <= MANY:
+        rows += [Row("", [_change(each)]) for each in sent]
+    else:
+        rows.append(Row("Changes of the estate", [_change(each) for each in sent]))
+    return strips("doings", rows, span)
 
 
 def _step_token(step: Mapping[str, Any]) -> str:
@@ -245,35 +193,28 @@ def _step_token(step: Mapping[str, Any]) -> str:
     return "quiet" if step["index"] % 2 else "recovery"
 
 
-def _action_span(action: Mapping[str, Any]) -> tuple[float, float, str, str]:
+def _change(action: Mapping[str, Any]) -> Band:
     ended = action["done"] if action["done"] is not None else action["sent"]
-    token = "violet" if action["outcome"] == "ok" else "bad"
-    return action["sent"], ended, f"{action['verb']} {action['region']}", token
+    undo = ", undo" if action["purpose"] == "undo" else ""
+    outcome = "" if action["outcome"] == "ok" else f", {action['outcome']}"
+    text = f"{action['verb']} {action['region']}{undo}{outcome}, {words.duration(action['took_s'])}"
+    return Band(action["sent"], ended, text, "violet" if action["outcome"] == "ok" else "bad")
 
 
 def _dns(findings: Mapping[str, Any], span: Range1d) -> Any:
-    def token(answer: Mapping[str, Any]) -> str:
-        return region_token(answer["region"], findings["drill"]) if answer["rcode"] == "NOERROR" else "bad"
+    def band(answer: Mapping[str, Any]) -> Band:
+        known = answer["rcode"] == "NOERROR"
+        token = region_token(answer["region"], findings["drill"]) if known else "bad"
+        return Band(answer["began"], answer["ended"], f"{answer['region']} {answer['answer']}".strip(), token)
 
-    def text(answer: Mapping[str, Any]) -> str:
-        return f"{answer['region']} {answer['answer']}".strip()
-
-    rows: list[Strip] = [
-        (strip["vantage"], [(each["began"], each["ended"], text(each), token(each)) for each in strip["spans"]])
-        for strip in findings["dns"]["strips"]
-    ]
-    return _strips("dns", rows, span)
+    rows = [Row(strip["vantage"], [band(each) for each in strip["spans"]]) for strip in findings["dns"]["strips"]]
+    return strips("dns", rows, span)
 
 
 def _monitor(findings: Mapping[str, Any], span: Range1d) -> Any:
-    def text(state: Mapping[str, Any]) -> str:
-        return state["health"] if state["enabled"] == "Enabled" else f"{state['health']} ({state['enabled']})"
+    def band(state: Mapping[str, Any]) -> Band:
+        operator = "" if state["enabled"] in ("Enabled", state["health"]) else f" ({state['enabled']})"
+        return Band(state["began"], state["ended"], state["health"] + operator, HEALTH.get(state["health"], "recovery"))
 
-    def token(state: Mapping[str, Any]) -> str:
-        return HEALTH.get(state["health"], "recovery")
-
-    rows: list[Strip] = [
-        (strip["subject"], [(each["began"], each["ended"], text(each), token(each)) for each in strip["spans"]])
-        for strip in findings["monitor"]
-    ]
-    return _strips("monitor", rows, span)
+    rows = [Row(strip["subject"], [band(each) for each in strip["spans"]]) for strip in findings["monitor"]]
+    return strips("monitor", rows, span)

@@ -19,7 +19,7 @@ def duration(seconds: float | None) -> str:
     if float(seconds).is_integer() and seconds < 3600:
         return _whole(int(seconds))
     if seconds < 0.9995:
-        return f"{seconds * 1e3:.0f} ms" if seconds >= 0.0005 else "0 s"
+        return f"{seconds * 1e3:.{1 if seconds < 0.00995 else 0}f} ms" if seconds >= 0.00005 else "under 0.1 ms"
     if seconds < 59.995:
         return f"{seconds:.2f} s"
     if seconds < 3599.95:
@@ -28,8 +28,8 @@ def duration(seconds: float | None) -> str:
     whole = round(seconds)
     if whole < 2 * 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min {whole % 60:02d} s"
-    days, rest = divmod(whole, 86_400)
-    return f"{days} days" if rest == 0 else f"{days} days {rest // 3600} h"
+    days, hours = divmod(round(whole / 3600), 24)
+    return f"{days} days" if hours == 0 else f"{days} days {hours} h"
 
 
 def _whole(seconds: int) -> str:
@@ -49,11 +49,11 @@ def period(seconds: float) -> str:
 
 
 def share(fraction: float | None) -> str:
-    """Return a fraction as a percentage, with as many digits as keep 99.998 % from reading 100 %."""
+    """Return a fraction as a percentage: two decimals, three figures below 1 %, and never a rounded 0 % or 100 %."""
     if fraction is None:
         return UNKNOWN
     percent = fraction * 100
-    for digits in range(2, 7):
+    for digits in range(2 if percent >= 1 else 3, 7):
         text = f"{percent:.{digits}f}"
         if float(text) not in (0.0, 100.0) or percent in (0.0, 100.0):
             return f"{text.rstrip('0').rstrip('.')} %"

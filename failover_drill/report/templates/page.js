@@ -74,16 +74,23 @@
     }
     return fits;
   }
+  function place({ left, right, full, beside }, i, scale) {
+    const begin = Math.max(left[i], time.start), end = Math.min(right[i], time.end);
+    if (end < begin) return { x: begin, text: "", align: "left", offset: 0 };
+    const inside = { x: begin, text: shortened(full[i], (end - begin) * scale - 8), align: "left", offset: 5 };
+    if (!beside[i] || inside.text === full[i]) return inside;
+    const rightward = (time.end - end) * scale >= pen.measureText(full[i]).width + 8;
+    return rightward ? { x: end, text: full[i], align: "left", offset: 6 } : { x: begin, text: full[i], align: "right", offset: -6 };
+  }
   function fit(plot) {
     const scale = plot.inner_width / (time.end - time.start);
     for (const renderer of plot.renderers) {
       const source = renderer.data_source;
       if (source.name === "row names") source.data = { ...source.data, x: [...source.data.x].map(() => time.start) };
       if (source.name !== "labels") continue;
-      const { left, right, full } = source.data;
-      const x = [...left].map((each) => Math.max(each, time.start));
-      const text = [...full].map((each, i) => shortened(each, (Math.min(right[i], time.end) - x[i]) * scale - 8));
-      source.data = { ...source.data, x, text };
+      const placed = [...source.data.full].map((_, i) => place(source.data, i, scale));
+      const column = (name) => placed.map((each) => each[name]);
+      source.data = { ...source.data, x: column("x"), text: column("text"), align: column("align"), offset: column("offset") };
     }
   }
   let waiting = 0;
