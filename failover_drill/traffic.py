@@ -107,15 +107,15 @@ class TrafficPlan:
     def accepts(self, status: int) -> bool:
         return any(low <= status <= high for low, high in self.expect_status)
 
-    def control(self, url: str) -> TrafficPlan:
-        """Return the plan of the control stream: same clock, low rate, one client, a target no drill touches."""
+    def control(self, url: str, workers: int = 1) -> TrafficPlan:
+        """Return the plan of the control stream: same clock, one client and a low rate *per worker*, another target."""
         return replace(
             self,
             url=self.control_url or url,
-            rate=min(self.control_rate, self.rate),
+            rate=min(self.control_rate, self.rate) * workers,
             resolvers=self.resolvers if self.control_url else (),
             mix={"fresh": 1.0},
-            lanes=1,
+            lanes=workers,
             caches=1,
             expect_status=((200, 399),),
             expect_content=None,

@@ -32,6 +32,7 @@ HELLO, PING, PONG, CLOCK, BEGIN, SAMPLES, ACK, HALT, DONE = (
 )
 KINDS = ("samples", "control")
 _LEAD_NS = 300_000_000  # from "begin" to slot 0: the message must be there by then
+_HALT_NS = 50_000_000  # from "halt" to the end of the grid, likewise
 _PINGS_TO_BEGIN = 16
 _CLOCKS_S = 5.0  # to wait for them at most
 _log = logging.getLogger("failover_drill")
@@ -80,8 +81,9 @@ class Master:
     def halt(self) -> None:
         """Let every worker finish its requests and hand over its samples; return when they have, or cannot."""
         working = [worker for worker in self._workers.values() if worker.index >= 0 and not worker.done]
+        end_ns = time.monotonic_ns() + _HALT_NS
         for worker in working:
-            self._send(HALT, {"offset": asdict(worker.offset)}, worker)
+            self._send(HALT, {"end_ns": end_ns + worker.offset.ns, "offset": asdict(worker.offset)}, worker)
         until = time.monotonic() + self.plan.timeout_s + 5.0
         while time.monotonic() < until and not all(worker.done or self._gone(worker) for worker in working):
             gevent.sleep(0.02)

@@ -24,7 +24,7 @@ from failover_drill.facts import Outcome
 from failover_drill.samples import Recorder, now_anchor
 from failover_drill.traffic import TrafficPlan
 from loadtests.control import Responder
-from loadtests.stream import Attempt, Stream
+from loadtests.stream import NEVER, Attempt, Stream
 
 PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
 _FLUSH_S = 0.5
@@ -44,32 +44,35 @@ class LoadProcess:
         self.plan = plan
         self._environment = environment
         self._earlier = self._seen = (0, 0)  # Locust's totals before its last start; and at its last stop
-        self._halting = False
+        self._end_ns = NEVER
         self._under_way: list[Any] = []
         self._failures: dict[tuple[Outcome, int], RequestFailed] = {}
         self._names = [path for path, _ in plan.paths]
         self._responder = None if plan.control_url else Responder()
-        control = plan.control(self._responder.url if self._responder else "")
+        control = plan.control(self._responder.url if self._responder else "", workers)
         out, rate = Path(plan.out_dir), plan.rate / workers
         self.recorder = Recorder(out, worker=index, rate=rate, paths=self._names, anchor=anchor)
-        self.control_recorder = Recorder(out, worker=index, kind="control", rate=control.rate, anchor=anchor)
+        self.control_recorder = Recorder(out, worker=index, kind="control", rate=control.rate / workers, anchor=anchor)
         self._stream = Stream(plan, self.recorder, index=index, workers=workers, heard=self._tell_locust)
-        self._control = Stream(control, self.control_recorder)
+        self._control = Stream(control, self.control_recorder, index=index, workers=workers)
         self._flusher = gevent.spawn(self._keep_flushing)
 
     def begin(self, begin_ns: int = 0, began: Callable[[], None] | None = None) -> None:
         """Send the plan's traffic from *begin_ns* on (0: from now on), in the background, until `halt`."""
         settle_memory(collect=self._foreign_users())
-        self._halting = False
+        self._end_ns = NEVER
         begin_ns = begin_ns or self.plan.begin_ns or time.monotonic_ns() + _LEAD_NS
         self._under_way = [
-            gevent.spawn(self._control.run, self._asked_to_halt, begin_ns),
-            gevent.spawn(self._stream.run, self._asked_to_halt, begin_ns, began),
+            gevent.spawn(self._control.run, begin_ns, self._ending),
+            gevent.spawn(self._stream.run, begin_ns, self._ending, began),
         ]
 
-    def halt(self) -> None:
-        """Send no more, and wait for what is under way; its deadline is the longest wait. Safe to call twice."""
-        self._halting = True
+    def halt(self, end_ns: int = 0) -> None:
+        """Send no slot from *end_ns* on (0: from now), and wait for what is under way. Safe to call twice.
+
+        The longest wait is a request's deadline.
+        """
+        self._end_ns = min(self._end_ns, end_ns or time.monotonic_ns())
         gevent.joinall(self._under_way, timeout=self.plan.timeout_s + 3.0)
         self._under_way = []
         self._seen = self._locust_totals()
@@ -92,7 +95,7 @@ class LoadProcess:
         """Cut what is still under way, write everything, say the last word."""
         if self.closed:
             return
-        self._halting = True
+        self._end_ns = 0
         self._stream.finish(0.0)
         self._control.finish(0.0)
         self._flusher.kill()
@@ -114,8 +117,8 @@ class LoadProcess:
         total = self._environment.stats.total
         return self._earlier[0] + total.num_requests, self._earlier[1] + total.num_failures
 
-    def _asked_to_halt(self) -> bool:
-        return self._halting
+    def _ending(self) -> int:
+        return self._end_ns
 
     def _foreign_users(self) -> bool:
         return any(not getattr(users, "drives_the_plan", False) for users in self._environment.user_classes)

@@ -24,10 +24,11 @@ from failover_drill.samples import Recorder
 from failover_drill.traffic import TrafficPlan, lane_populations
 from loadtests.caches import LookupFailed, NameCache, is_address, name_caches
 from loadtests.exchange import Answer, Connection, Malformed, Opener, Unanswered, requests_of
-from loadtests.timers import exact_timer
+from loadtests.timers import Timer, exact_timer
 
 _LOOK_UP_NS = 250_000_000  # how long the dispatcher may wait before it looks whether to stop
-_HOPELESS_NS = 1_000_000_000  # this far behind, a stream that is to stop leaves the rest unsent
+NEVER = 1 << 62
+_HOPELESS_NS = 1_000_000_000  # this long after its end, a stream that fell behind leaves the rest unsent
 _BREATHE = 32  # slots sent late in a row before the requests themselves get a turn
 _SPARE_FILES = 256  # descriptors left to everything that is not a request
 _OWN_FAULT = (23, 24, 12, 99, 105)  # ENFILE, EMFILE, ENOMEM, EADDRNOTAVAIL, ENOBUFS
@@ -184,36 +185,40 @@ class Stream:
         used = {lane.cache_no for lane in self.lanes[self._index :: self._workers]}
         self._warmers = [gevent.spawn(self._caches[number].keep_warm, self.plan.host) for number in sorted(used)]
 
-    def run(self, stopping: Callable[[], bool], begin_ns: int, began: Callable[[], None] | None = None) -> None:
-        """Send slots from *begin_ns* (or now, where that is past) until `stopping()`; then wait for what is under way."""
+    def run(self, begin_ns: int, ending: Callable[[], int], began: Callable[[], None] | None = None) -> None:
+        """Send the slots from *begin_ns* (or now, where that is past) to `ending()`; wait for what is under way.
+
+        `ending()` is asked again and again; it says `NEVER` until the end is known.
+        """
         self.warm()
         timer = exact_timer()
-        k = self._first_slot(begin_ns)
-        late = 0
         try:
-            while True:
-                due_ns = begin_ns + int(k * 1e9 / self.plan.rate)
-                now = time.monotonic_ns()
-                if now < due_ns:
-                    if stopping():
-                        break
-                    late = 0
-                    timer.until(min(due_ns, now + _LOOK_UP_NS))
-                    continue
-                if now - due_ns > _HOPELESS_NS and stopping():
-                    self._give_up(due_ns, now)
-                    break
-                self._send(due_ns, self.lanes[k % len(self.lanes)])
-                k += self._workers
-                late += 1
-                if late % _BREATHE == 0:
-                    gevent.sleep(0)
-                if late == 1 and began is not None:
-                    began()
-                    began = None
+            self._send_slots(timer, begin_ns, ending, began)
         finally:
             timer.close()
         self.finish(self.plan.timeout_s + 1.0)
+
+    def _send_slots(
+        self, timer: Timer, begin_ns: int, ending: Callable[[], int], began: Callable[[], None] | None
+    ) -> None:
+        k, late = self._first_slot(begin_ns), 0
+        while (due_ns := begin_ns + int(k * 1e9 / self.plan.rate)) < (end_ns := ending()):
+            now = time.monotonic_ns()
+            if now < due_ns:
+                late = 0
+                timer.until(min(due_ns, now + _LOOK_UP_NS))
+                continue
+            if now > end_ns + _HOPELESS_NS:
+                self._give_up(due_ns, end_ns)
+                break
+            self._send(due_ns, self.lanes[k % len(self.lanes)])
+            k += self._workers
+            late += 1
+            if late % _BREATHE == 0:
+                gevent.sleep(0)
+            if began is not None:
+                began()
+                began = None
 
     def finish(self, within_s: float) -> None:
         """Wait for the requests under way, then cut the rest; each leaves its sample. Safe to call again."""
@@ -224,9 +229,9 @@ class Stream:
         for lane in self.lanes:
             lane.close()
 
-    def _give_up(self, due_ns: int, now_ns: int) -> None:
+    def _give_up(self, due_ns: int, end_ns: int) -> None:
         """Count the slots that fell due and will never be sent, so that they are missed."""
-        self.recorder.scheduled += 1 + int((now_ns - due_ns) * self.plan.rate / 1e9 / self._workers)
+        self.recorder.scheduled += 1 + int((end_ns - due_ns) * self.plan.rate / 1e9 / self._workers)
 
     def _first_slot(self, begin_ns: int) -> int:
         elapsed = time.monotonic_ns() - begin_ns

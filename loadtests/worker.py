@@ -50,10 +50,10 @@ class Worker:
         if self.load is not None:
             self.load.restarted()
 
-    def halt(self) -> None:
-        """End the traffic: on the master's word, or because this process is told to stop."""
+    def halt(self, end_ns: int = 0) -> None:
+        """End the traffic: on the master's word, or (0: now) because this process is told to stop."""
         if self.load is not None:
-            self.load.halt()
+            self.load.halt(end_ns)
 
     def close(self) -> None:
         if self.load is not None:
@@ -100,7 +100,7 @@ class Worker:
     def _halt(self, msg: Any, **_: Any) -> None:
         """The master is about to stop the test; it waits for our "done"."""
         self._set_offset(msg.data["offset"])
-        self.halt()
+        self.halt(int(msg.data["end_ns"]))
         if self._remote and self.load is not None:
             self.load.close()
             self._drain()
