@@ -7,6 +7,7 @@ a session of its own, so that Ctrl-C at the terminal stops the drill, not the me
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import os
 import select
@@ -24,6 +25,7 @@ from failover_drill.samples import note_death, read_header, tail
 from failover_drill.traffic import PLAN_VARIABLE, TrafficPlan
 
 _PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
+_PRIORITY = -10
 _START_S = 20.0  # on a busy machine; half a second on a quiet one
 _REMOTE_START_S = 120.0  # somebody has to start the remote workers, too
 _LIVE_RECORDS = 65536  # what a live view may look back on
@@ -154,6 +156,8 @@ class Load:
                 start_new_session=True,
             )
         self._processes.append(process)
+        with contextlib.suppress(OSError):  # where we may, the generator goes before whatever else the machine does
+            os.setpriority(os.PRIO_PROCESS, process.pid, _PRIORITY)
 
     def _limiting(self) -> list[str]:
         if not self._limits:
