@@ -120,7 +120,7 @@ class Run:
         )
         for watch in self._watches:
             watch.start()
-        guardian.start(self.directory)
+        self._guardian = guardian.start(self.directory)
 
     def _refuse_if_unrestored(self) -> None:
         left = unrestored(self.reports, self.target.profile_id)
@@ -197,6 +197,7 @@ class Run:
         for watch in self._watches:
             watch.stop()
         findings = self._write()
+        guardian.dismiss(self._guardian)
         if trouble is not None:
             raise trouble
         return findings

@@ -9,6 +9,7 @@ redeems what is outstanding, writes the report that the drill could not, and end
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from failover_drill import journal
 from failover_drill.errors import DrillError
 
 LOG = "guardian.log"
+GOODBYE_S = 5.0
 
 
 def start(directory: Path) -> subprocess.Popen[bytes]:
@@ -31,6 +33,12 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,
         )
+
+
+def dismiss(process: subprocess.Popen[bytes]) -> None:
+    """See a guardian off whose journal is sealed: it ends by itself at once; one that does not is not waited for."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GOODBYE_S)
 
 
 def watch(directory: Path) -> int:

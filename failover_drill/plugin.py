@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,12 +220,14 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, scenario: Any, step: A
 def _sayer(config: pytest.Config) -> Callable[[str], None]:
     """Return what prints a line of progress while pytest captures output; nothing with -q."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None or config.option.verbose < 0:
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if reporter is None or capture is None or config.option.verbose < 0:
         return lambda _: None
 
     def say(line: str) -> None:
-        reporter.write_line(line)
-        sys.stdout.flush()
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(line)
+            sys.stdout.flush()
 
     return say
 
@@ -239,7 +241,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Show what a person can act on in one line; a traceback is for our own bugs."""
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, DrillError):

@@ -156,10 +156,12 @@ def availability(facts: Facts, populations: Iterable[Population], last_s: float)
 
 def _recent(facts: Facts, populations: Iterable[Population], last_s: float) -> SampleRecords:
     records = facts.samples.records
-    known = records[(records["outcome"] != Outcome.CUT) & np.isin(records["population"], list(populations))]
-    if not len(known):
-        return known
-    return known[known["intended_ns"] >= known["intended_ns"].max() - int(last_s * 1e9)]
+    known: SampleRecords = records[
+        (records["outcome"] != Outcome.CUT) & np.isin(records["population"], list(populations))
+    ]
+    since = int(known["intended_ns"].max()) - int(last_s * 1e9) if len(known) else 0
+    recent: SampleRecords = known[known["intended_ns"] >= since]
+    return recent
 
 
 def read_objectives(directory: Path) -> Objectives:
