@@ -19,9 +19,7 @@
   }
 
   function giveUp(why) {
-    const notice = byId("no-charts");
-    notice.hidden = false;
-    notice.querySelector("span").textContent = why;
+    byId("no-charts").querySelector("span").textContent = why;
     for (const each of document.querySelectorAll(".tools, .cursor")) each.hidden = true;
   }
 
@@ -32,6 +30,7 @@
   } catch (error) {
     return giveUp(String(error));
   }
+  byId("no-charts").hidden = true;
   const models = [...charts.all_models];
   const named = (name) => models.filter((each) => each.name === name);
   const plots = charts.roots();
@@ -56,6 +55,11 @@
   if (matchMedia("(pointer: coarse)").matches) for (const plot of plots) plot.toolbar.active_drag = null;
 
   const [time] = named("time");
+  if (!time) {
+    for (const each of document.querySelectorAll(".tools, .cursor")) each.hidden = true;
+    document.documentElement.dataset.charts = "drawn";
+    return;
+  }
   const whole = [time.start, time.end];
   const zoomable = plots.filter((plot) => plot.x_range === time);
 

@@ -1,0 +1,59 @@
+"""A real browser for tests of pages; tests that need one are skipped where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+needs_chromium = pytest.mark.skipif(EXECUTABLE is None, reason="no chromium on this machine")
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A headless Chromium driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=EXECUTABLE, args=FLAGS)
+        try:
+            yield launched
+        finally:
+            launched.close()
+
+
+class Opened:
+    """A page opened from a file, with everything that it asked for and said."""
+
+    def __init__(self, browser: Any, file: Path, *, width: int = 1200, height: int = 900, **options: Any) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=30_000)
+        self.page.wait_for_timeout(300)
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()

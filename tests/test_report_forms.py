@@ -1,0 +1,146 @@
+"""The same findings in every form."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from markupsafe import escape
+
+from failover_drill.report import html, junit_properties, markdown
+from failover_drill.report.figures import key_figures
+from failover_drill.report.markdown import cell
+from tests.report_cases import CASES, Findings, page_of
+
+SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "findings.schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cases_are_findings(case: str) -> None:
+    """What these tests render is what findings.json may hold."""
+    jsonschema.validate(CASES[case](), SCHEMA)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_form_tells_the_same_numbers(case: str) -> None:
+    """HTML, Markdown and JUnit give each key figure in the same words, or the same exact value, as findings.json has it."""
+    findings: Findings = CASES[case]()
+    page, text, properties = page_of(case), markdown(findings), junit_properties(findings)
+    figures = key_figures(findings)
+    assert figures
+    for figure in figures:
+        value = "" if figure.value is None else figure.value
+        assert f'<data data-key="{figure.key}" value="{value}">{escape(figure.text)}</data>' in page
+        assert f"| {cell(figure.label)} | {cell(figure.text)} |" in text
+        if figure.value is not None:
+            assert repr(figure.value) in properties.values()
+
+
+def test_key_figures_are_those_of_the_findings() -> None:
+    """Key figures are taken from findings.json unchanged, with their bounds."""
+    findings = CASES["met"]()
+    properties = junit_properties(findings)
+    assert float(properties["recovery_time_s"]) == findings["recovery"]["time_s"]
+    assert float(properties["recovery_time_s_at_most"]) == findings["recovery"]["at_most_s"]
+    assert float(properties["downtime_s"]) == findings["downtime"]["user_weighted"]["estimate_s"]
+    assert float(properties["budget_share"]) == findings["slo"]["consumed_share"]
+    assert float(properties["worst_client_s_at_least"]) == findings["downtime"]["worst_client"]["length"]["at_least_s"]
+    assert "worst_client_s_at_most" not in properties
+    assert properties["verdict"] == "MET"
+
+
+def test_segments_are_the_same_in_every_form() -> None:
+    """Each segment has the same length in HTML and Markdown, and their sum is the recovery time."""
+    findings = CASES["missed"]()
+    segments = findings["recovery"]["segments"]
+    page, text = page_of("missed"), markdown(findings)
+    values = [float(each) for each in re.findall(r'data-of="Took"><data value="([^"]+)"', page)]
+    assert values == [each["took_s"] for each in segments]
+    assert sum(values) == pytest.approx(findings["recovery"]["time_s"], abs=1e-6)
+    assert [row.split("|")[1].strip().split(" (")[0] for row in _rows_after(text, "| Segment |")][:7] == [
+        s["name"] for s in segments
+    ]
+
+
+def _rows_after(text: str, header: str) -> list[str]:
+    lines = text.split(header, 1)[1].splitlines()
+    return [line for line in lines[2:] if line.startswith("|")]
+
+
+@pytest.mark.parametrize(
+    ("case", "first"),
+    [
+        ("interrupted", "Interrupted"),
+        ("aborted", "Aborted"),
+        ("failed", "Not restored"),
+        ("inconclusive", "Instrument not fit"),
+    ],
+)
+def test_trouble_with_the_drill_itself_stands_first(case: str, first: str) -> None:
+    """Interrupted, aborted, inconclusive and failed drills say so before anything else, in both forms."""
+    findings = CASES[case]()
+    page, text = page_of(case), markdown(findings)
+    assert 0 < page.index(f"<b>{first}:</b>") < page.index('id="verdict"') < page.index('id="figures"')
+    assert 0 < text.index(f"> **{first}:**") < text.index(f"**{findings['verdict']}**")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_verdict_and_its_reasons_precede_the_figures(case: str) -> None:
+    """Whoever reads only the first screen knows the verdict and why."""
+    findings = CASES[case]()
+    page, text = page_of(case), markdown(findings)
+    for reason in findings["reasons"]:
+        assert page.index(f"<li>{escape(reason)}</li>") < page.index('id="figures"')
+        assert text.index(f"- {cell(reason)}") < text.index("| --- |")
+
+
+def test_a_compressed_run_says_so_in_its_first_line() -> None:
+    """Where the estate ran faster than real time, the report's first line states the scale; elsewhere nothing does."""
+    compressed = CASES["compressed"]()
+    assert markdown(compressed).startswith("> Time scale 10:")
+    body = page_of("compressed").split("<body>", 1)[1]
+    assert body.index("Time scale 10:") < body.index("<h1>")
+    assert not markdown(CASES["met"]()).startswith("> Time scale")
+
+
+def test_no_percentage_stands_without_its_period() -> None:
+    """A line of Markdown that quotes an availability names the period it was measured over, or its heading does."""
+    text = markdown(CASES["met"]())
+    assert "over 45 s |" in next(line for line in text.splitlines() if line.startswith("| Requests answered well"))
+    assert "## Clients, over 45 s" in text
+    assert "30 days" in next(line for line in text.splitlines() if line.startswith("| Error budget spent"))
+
+
+def test_hostile_text_stays_text() -> None:
+    """Names and errors from outside can neither end a script, nor open an element, nor break a table."""
+    findings = CASES["failed"]()
+    page, text = page_of("failed"), markdown(findings)
+    assert "<img" not in page
+    assert page.count("</script>") == page.count("<script")
+    assert r"fail\|over \</script\>\<img" in text
+    assert "<b>no</b>" not in text
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_page_names_no_other_place(case: str) -> None:
+    """The page refers to nothing outside itself, and its policy forbids the browser to ask."""
+    page = page_of(case)
+    assert not re.findall(r'(?:src|href)="(?!#|data:,)[^"]*"', page)
+    assert "default-src 'none'" in page
+    assert "connect-src" not in page
+
+
+def test_the_same_findings_give_the_same_page() -> None:
+    """A report is a function of its findings: made again, it is the same to the byte."""
+    assert html(CASES["met"]()) == page_of("met")
+
+
+def test_a_comment_fits() -> None:
+    """Markdown of a drill fits a pull-request comment (65 536 characters)."""
+    findings = CASES["met"]()
+    findings["downtime"]["outages"] *= 500
+    assert len(markdown(findings)) < 20_000
+    assert "490 more in findings.json" in markdown(findings)
