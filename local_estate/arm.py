@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from local_estate.arm_call import Call, Effect, Operation, Services, Style
 from local_estate.arm_table import OPERATIONS
 from local_estate.arm_tm_read import kind_of
 from local_estate.errors import Refusal, gateway, not_implemented
-from local_estate.identity import PUBLIC_AUDIENCES, Issuer, Refused, check
+from local_estate.identity import PUBLIC_AUDIENCES, Issuer, Refused
 from local_estate.rbac import allowed
 from local_estate.truth import Truth
 from local_estate.wire import Request, Response
@@ -108,9 +107,8 @@ class Arm:
     async def handle(self, request: Request) -> Response | None:
         """Answer one request; None means: reset the connection."""
         self.calls += 1
-        entra = self.issuer.entra(request, self.services.base_url)
-        if entra is not None:
-            return entra
+        if self.issuer.is_entra(request):
+            return await self.issuer.entra(request, self.services.base_url)
         found = match(ROUTES, request.method, request.path)
         operation = found[0] if found else None
         told = Told()
@@ -154,7 +152,7 @@ class Arm:
         base = self.services.base_url.lower()
         own = {base, base.replace("127.0.0.1", "localhost")}
         try:
-            check(self.issuer.who, request.headers.get("authorization"), PUBLIC_AUDIENCES | own, time.time())
+            self.issuer.check(request.headers.get("authorization"), PUBLIC_AUDIENCES | own)
         except Refused as refused:
             challenge = (
                 f'Bearer authorization_uri="https://login.windows.net/{self.services.tenant}", error="invalid_token",'

@@ -18,7 +18,7 @@ from local_estate.arm_sites_shape import (
     slot_names_json,
     web_config,
 )
-from local_estate.errors import bad_request, no_resource
+from local_estate.errors import bad_request, site_error
 from local_estate.locations import display
 from local_estate.wire import Response
 
@@ -99,7 +99,8 @@ def list_bindings(call: Call) -> Response:
 def get_binding(call: Call) -> Response:
     app, host = site(call), call.params["host"].lower()
     if host not in {name.lower() for name in (app.default_host, *app.host_names, *trafficked(call, app))}:
-        raise no_resource("Microsoft.Web/sites/hostNameBindings", f"{app.name}/{call.params['host']}", app.group)
+        message = f"Cannot find HostNameBinding with name {call.params['host']}."
+        raise site_error(404, "NotFound", message, "51004", "Cannot find {0} with name {1}.", ["HostNameBinding", host])
     return answer(200, binding_json(call.world.subscription, app, host))
 
 

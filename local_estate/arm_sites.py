@@ -13,7 +13,7 @@ from typing import Any
 
 from local_estate.arm_call import Body, Call, answer, tags_of
 from local_estate.arm_sites_shape import etag, site_json, unique_host
-from local_estate.errors import bad_request, conflict, gateway, no_group, no_resource, no_site
+from local_estate.errors import bad_request, conflict, gateway, no_resource, no_site
 from local_estate.locations import display
 from local_estate.topology import Kind, WebApp
 from local_estate.wire import Response
@@ -85,16 +85,13 @@ def restart(call: Call) -> Response:
 
 
 def site(call: Call) -> WebApp:
-    """Return the app or slot in the path. Raises the gateway's 404 for a read, Microsoft.Web's own for anything else."""
+    """Return the app or slot in the path. Raises the gateway's 404 for an app, Microsoft.Web's own for a slot of an app."""
     found = find(call)
     if found is not None:
         return found
-    if call.request.method == "GET":
-        kind = "Microsoft.Web/sites/slots" if "slot" in call.params else "Microsoft.Web/sites"
-        raise no_resource(kind, _name(call), call.params["group"])
-    if call.params["group"].lower() not in call.world.groups:
-        raise no_group(call.params["group"])
-    raise no_site(_name(call))
+    if (call.group_key, call.params["site"].lower()) in call.world.apps:
+        raise no_site(f"{call.params['site']}({call.params['slot']})")
+    raise no_resource("Microsoft.Web/sites", _name(call), call.params["group"])
 
 
 def find(call: Call) -> WebApp | None:

@@ -186,9 +186,9 @@ def _geo(node: Node) -> tuple[str, ...]:
 
 
 def _min_child(node: Node, kind: Kind) -> int | None:
-    if kind is not Kind.NESTED:
-        return None
-    return _int(node, "minChildEndpoints", 1, MAX_INT32, 1)
+    """Kept where it is sent; only nested endpoints have a default and a use for it."""
+    given = _optional_int(node, "minChildEndpoints", 1, MAX_INT32)
+    return 1 if given is None and kind is Kind.NESTED else given
 
 
 def _relative_name(dns: Node) -> str:

@@ -129,7 +129,7 @@ def _endpoint_properties(endpoint: Endpoint, version: str, health: Health | None
     if version < "2022-04-01":
         optional = ("targetResourceId", "endpointLocation", "minChildEndpoints")
         body = {key: value for key, value in body.items() if value is not None or key not in optional}
-    if endpoint.kind is Kind.NESTED and version >= "2020-01-01":
+    if version >= "2020-01-01":
         body |= _present(minChildEndpointsIPv4=endpoint.min_child_v4, minChildEndpointsIPv6=endpoint.min_child_v6)
     if version >= "2017-03-01" and endpoint.geo:
         body["geoMapping"] = list(endpoint.geo)

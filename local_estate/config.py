@@ -116,6 +116,15 @@ class IdentityConfig(_Table):
     not_role: list[str] = []  # actions taken away again
 
 
+class ResolverConfig(_Table):
+    """The estate's own caching resolvers in front of its name server."""
+
+    count: Annotated[int, Field(ge=0, le=8)] = 0
+    floor_s: Seconds = 0.0
+    factor: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    overstay_s: Seconds = 0.0
+
+
 class SourceConfig(_Table):
     """Where clients of a network are: for Performance and Geographic routing."""
 
@@ -158,6 +167,7 @@ class EstateConfig(_Table):
     identity: IdentityConfig = IdentityConfig()
     tm: TrafficManagerConfig = TrafficManagerConfig()
     sources: list[SourceConfig] = []
+    resolver: ResolverConfig = ResolverConfig()
 
     @field_validator("regions")
     @classmethod

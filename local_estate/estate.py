@@ -32,9 +32,11 @@ from local_estate.truth import Truth
 
 if TYPE_CHECKING:  # heavy: imported while the regions boot
     from local_estate.arm import Arm
+    from local_estate.faults_stage import Stage
     from local_estate.identity import Identity, Issuer
     from local_estate.nameserver import NameServer
     from local_estate.prober import Monitor
+    from local_estate.resolver import Resolver
     from local_estate.wire import Door
 
 LOOPBACK = "127.0.0.1"
@@ -59,6 +61,7 @@ class Estate:
         self._doors: dict[str, Door] = {}
         self._stops: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resolvers: list[Resolver] = []
 
     async def start(self) -> dict[str, Any]:
         """Start everything; return the fields of the ready line. Raises OSError or ports.CannotBind."""
@@ -73,6 +76,7 @@ class Estate:
         populate(self.world, self.config, self.regions.http_port, self.regions.https_port, time.time_ns())
         await self.regions.start(authority)
         await self._start_names(delays)
+        await self._start_resolvers()
         await self._open_doors(server_context(authority.server_pem()))
         return await self._ready_line(authority.ca_file)
 
@@ -163,6 +167,20 @@ class Estate:
         await _bound(self.names.start(LOOPBACK, config.dns_port), "dns_port", config.dns_port)
         self._stops.append(self.names.stop)
 
+    async def _start_resolvers(self) -> None:
+        wanted = self.config.resolver
+        if not wanted.count:
+            return
+        from local_estate.recursion import Policy
+        from local_estate.resolver import Resolver
+
+        for _ in range(wanted.count):
+            policy = Policy(wanted.floor_s, factor=wanted.factor, overstay_s=wanted.overstay_s)
+            resolver = Resolver((LOOPBACK, self.names.port), policy)
+            await resolver.start(LOOPBACK, 0)
+            self._resolvers.append(resolver)
+            self._stops.append(resolver.stop)
+
     async def _open_doors(self, context: ssl.SSLContext) -> None:
         from local_estate.arm import Arm
         from local_estate.control import Control
@@ -177,7 +195,7 @@ class Estate:
         await self._door("arm", self.arm.handle, config.arm_port, context)
         self.arm.services.base_url = f"https://{LOOPBACK}:{self._doors['arm'].port}"
         await self._door("identity", self.issuer.managed, config.identity_port)
-        faults = Faults(self, self.truth, CATALOGUE)
+        faults = Faults(self._stage(), self.truth, CATALOGUE)
         self._stops.append(faults.stop)
         self._control_token = secrets.token_urlsafe(32)
         control = Control(self._control_token, faults, self.truth, self.state)
@@ -185,6 +203,21 @@ class Estate:
         proxy = Proxy((LOOPBACK, self._doors["arm"].port))
         self._proxy_port = await _bound(proxy.start(LOOPBACK, config.proxy_port), "proxy_port", config.proxy_port)
         self._stops.append(proxy.stop)
+
+    def _stage(self) -> Stage:
+        from local_estate.faults_stage import Lateness, Stage
+
+        rng = random.Random(self.config.seed)
+        return Stage(
+            world=self.world,
+            regions=self.regions,
+            names=self.names,
+            arm=self.arm,
+            issuer=self.issuer,
+            resolvers=self._resolvers,
+            lateness=Lateness(self.world, rng),
+            rng=rng,
+        )
 
     def _services(self) -> Any:
         from local_estate.arm_call import Services
@@ -231,6 +264,7 @@ class Estate:
             "subscription_id": self.world.subscription,
             "resource_groups": [group.name for group in self.world.groups.values()],
             "dns": f"{LOOPBACK}:{self.names.port}",
+            "resolvers": [f"{LOOPBACK}:{resolver.port}" for resolver in self._resolvers],
             "http_port": self.regions.http_port,
             "https_port": self.regions.https_port,
             "profile": profile.name,

@@ -15,9 +15,10 @@ import binascii
 import hashlib
 import hmac
 import json
+import random
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,9 @@ class Identity:
     lifetime_s: float = 86_400.0
 
 
+EXPIRED = "The access token expiry UTC time is earlier than current UTC time."
+
+
 class Refused(Exception):
     """A token that does not count. `code` is ARM's."""
 
@@ -56,18 +60,19 @@ class Refused(Exception):
         self.code = code
 
 
-def issue(who: Identity, audience: str, now: float, lifetime_s: float) -> str:
-    """Return a signed token for `audience`, valid from now on."""
+def issue(who: Identity, audience: str, now: float, number: int = 0) -> str:
+    """Return a signed token for `audience`, valid from now on. `number` counts the tokens of an issuer."""
     claims = {
         "aud": audience,
         "iss": f"https://sts.windows.net/{who.tenant}/",
         "iat": int(now),
         "nbf": int(now),
-        "exp": int(now + lifetime_s),
+        "exp": int(now + who.lifetime_s),
         "appid": who.client_id,
         "idtyp": "app",
         "oid": who.object_id,
         "sub": who.object_id,
+        "rh": number,
         "tid": who.tenant,
         "uti": uuid.uuid4().hex[:22],
         "ver": "1.0",
@@ -121,16 +126,54 @@ def _text(claims: Mapping[str, Any]) -> str:
     return _b64(json.dumps(claims, separators=(",", ":")).encode())
 
 
+Struck = Callable[[Request], Awaitable[Response | bool | None]]
+"""A fault of the identity endpoints: False where it lets the request pass, None to reset, else the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Tokens issued before `since` (the issuer's count) are refused with this chance; all where `since` is None."""
+
+    since: int | None
+    probability: float
+    rng: random.Random
+
+
 class Issuer:
-    """Answers the identity endpoints. `expire_at_once` is a fault: tokens are past their time when handed out."""
+    """Answers the identity endpoints, and checks the tokens it handed out."""
 
     def __init__(self, who: Identity, clock: Callable[[], float] = time.time) -> None:
         self.who = who
+        self.faults: dict[str, Struck] = {}
         self._clock = clock
-        self.expire_at_once = False
+        self._expiries: dict[str, Expiry] = {}
+        self._issued = 0
+
+    def expire(self, fault_id: str, *, new_ones_too: bool, probability: float, rng: random.Random) -> None:
+        """Have all tokens so far, or all of them, count as expired."""
+        self._expiries[fault_id] = Expiry(None if new_ones_too else self._issued, probability, rng)
+
+    def unexpire(self, fault_id: str) -> None:
+        self._expiries.pop(fault_id, None)
+
+    def check(self, authorization: str | None, audiences: frozenset[str]) -> Mapping[str, Any]:
+        """Return the claims of an `Authorization` header. Raises Refused."""
+        claims = check(self.who, authorization, audiences, self._clock())
+        for expiry in self._expiries.values():
+            old = expiry.since is None or int(claims.get("rh", 0)) <= expiry.since
+            if old and expiry.rng.random() < expiry.probability:
+                raise Refused("ExpiredAuthenticationToken", EXPIRED)
+        return claims
 
     async def managed(self, request: Request) -> Response | None:
         """The plain-HTTP door: App Service's protocol and IMDS's."""
+        for fault in tuple(self.faults.values()):
+            struck = await fault(request)
+            if not isinstance(struck, bool):
+                return struck
+        return self._managed(request)
+
+    def _managed(self, request: Request) -> Response:
         if request.method != "GET":
             return _refuse(405, "Only GET is allowed.")
         if request.path == "/msi/token":
@@ -139,16 +182,28 @@ class Issuer:
             return self._imds(request)
         return _refuse(404, f"No such identity endpoint: {request.path[:200]}")
 
-    def entra(self, request: Request, base: str) -> Response | None:
-        """Answer Entra's calls on the TLS door at `base`; None where the path is none of Entra's."""
+    def is_entra(self, request: Request) -> bool:
+        """Whether the path is one of Entra's."""
+        parts = request.path.strip("/").lower().split("/")
+        return parts == ["common", "discovery", "instance"] or (
+            len(parts) >= 3
+            and (
+                parts[-2:] == [".well-known", "openid-configuration"] or (parts[1] == "oauth2" and parts[-1] == "token")
+            )
+        )
+
+    async def entra(self, request: Request, base: str) -> Response | None:
+        """Answer Entra's calls on the TLS door at `base`; None: reset."""
+        for fault in tuple(self.faults.values()):
+            struck = await fault(request)
+            if not isinstance(struck, bool):
+                return struck
         parts = request.path.strip("/").lower().split("/")
         if parts == ["common", "discovery", "instance"]:
             return json_response(200, _discovery(base, self.who.tenant))
-        if len(parts) >= 3 and parts[-2:] == [".well-known", "openid-configuration"]:
+        if parts[-1] == "openid-configuration":
             return json_response(200, _configuration(base, parts[0]))
-        if len(parts) >= 3 and parts[1] == "oauth2" and parts[-1] == "token":
-            return self._entra_token(request)
-        return None
+        return self._entra_token(request)
 
     def _app_service(self, request: Request) -> Response:
         if not _same(request.headers.get("x-identity-header", ""), self.who.header):
@@ -172,9 +227,9 @@ class Issuer:
                 400,
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId",
             )
-        now, lifetime = self._clock(), self._lifetime()
+        now, lifetime = self._clock(), self.who.lifetime_s
         body = {
-            "access_token": issue(self.who, resource, now, lifetime),
+            "access_token": self._issue(resource, now),
             "client_id": self.who.client_id,
             "expires_in": str(int(lifetime)),
             "expires_on": str(int(now + lifetime)),
@@ -198,17 +253,18 @@ class Issuer:
         if not (form.get("client_assertion") or _same(form.get("client_secret", ""), self.who.client_secret)):
             return _oauth_refuse(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
         audience = form.get("resource") or form.get("scope", "").partition(" ")[0].removesuffix("/.default")
-        now, lifetime = self._clock(), self._lifetime()
+        now, lifetime = self._clock(), self.who.lifetime_s
         body = {
             "token_type": "Bearer",
             "expires_in": int(lifetime),
             "ext_expires_in": int(lifetime),
-            "access_token": issue(self.who, audience, now, lifetime),
+            "access_token": self._issue(audience, now),
         }
         return json_response(200, body)
 
-    def _lifetime(self) -> float:
-        return -1.0 if self.expire_at_once else self.who.lifetime_s
+    def _issue(self, audience: str, now: float) -> str:
+        self._issued += 1
+        return issue(self.who, audience, now, self._issued)
 
 
 def _same(given: str, right: str) -> bool:

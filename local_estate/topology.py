@@ -193,6 +193,7 @@ class World:
     plain: dict[str, Plain] = field(default_factory=dict)
     version: int = 0
     listeners: list[Listener] = field(default_factory=list)
+    deliver: Callable[[Callable[[], None]], None] | None = None  # a fault that holds changes back, where one is set
 
     def put_group(self, group: Group) -> None:
         self.groups[group.name.lower()] = group
@@ -234,7 +235,14 @@ class World:
         del self.profiles[key]
         self._changed()
 
-    def _changed(self) -> None:
-        self.version += 1
+    def tell(self) -> None:
+        """Tell all listeners that something changed."""
         for listener in self.listeners:
             listener(self)
+
+    def _changed(self) -> None:
+        self.version += 1
+        if self.deliver is None:
+            self.tell()
+        else:
+            self.deliver(self.tell)

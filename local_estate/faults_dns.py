@@ -1,0 +1,74 @@
+"""Faults of name resolution: the authority silent, failing or stale, and a resolver that keeps answers too long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from local_estate.faults import FaultError
+from local_estate.faults_stage import Stage
+from local_estate.nameserver import DnsFault, DnsKind
+
+
+class _Authority:
+    """A fault of the name server; the probability is the share of questions struck."""
+
+    __slots__ = ()
+    wrong: ClassVar[DnsKind]
+
+    async def begin(self, stage: Stage, fault_id: str, probability: float) -> None:
+        stage.names.dns_fault(fault_id, DnsFault(self.wrong, probability))
+
+    async def end(self, stage: Stage, fault_id: str) -> None:
+        stage.names.dns_fault(fault_id, None)
+
+
+@dataclass(frozen=True, slots=True)
+class DnsSilent(_Authority):
+    """Questions to the name server are read and never answered."""
+
+    kind: ClassVar[str] = "dns_silent"
+    wrong: ClassVar[DnsKind] = DnsKind.SILENT
+
+
+@dataclass(frozen=True, slots=True)
+class DnsServfail(_Authority):
+    """The name server answers SERVFAIL."""
+
+    kind: ClassVar[str] = "dns_servfail"
+    wrong: ClassVar[DnsKind] = DnsKind.SERVFAIL
+
+
+@dataclass(frozen=True, slots=True)
+class DnsStale(_Authority):
+    """The name server goes on answering what it answered when the fault began. `probability` decides once, for all questions."""
+
+    kind: ClassVar[str] = "dns_stale"
+    wrong: ClassVar[DnsKind] = DnsKind.STALE
+
+    async def begin(self, stage: Stage, fault_id: str, probability: float) -> None:
+        if stage.rng.random() < probability:
+            stage.names.dns_fault(fault_id, DnsFault(DnsKind.STALE))
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverOverstays:
+    """The caching resolver serves everything `overstay_s` longer than the TTL allows. `probability` decides per resolver."""
+
+    overstay_s: float = 60.0
+    kind: ClassVar[str] = "resolver_overstays"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.overstay_s <= 86_400:
+            raise ValueError(f"overstay_s must be above 0 and at most 86400 seconds, not {self.overstay_s!r}")
+
+    async def begin(self, stage: Stage, fault_id: str, probability: float) -> None:
+        if not stage.resolvers:
+            raise FaultError("the estate runs no resolver; set [resolver] count = 1 in its settings")
+        for resolver in stage.resolvers:
+            if stage.rng.random() < probability:
+                resolver.overstay(fault_id, self.overstay_s)
+
+    async def end(self, stage: Stage, fault_id: str) -> None:
+        for resolver in stage.resolvers:
+            resolver.overstay(fault_id, None)
