@@ -128,7 +128,7 @@ class Load:
         alone = [
             *locust, "--headless", "--users", str(max(1, self._users)), "--spawn-rate", "100",
             "--stop-timeout", str(int(plan.timeout_s) + 3), "--exit-code-on-error", "0", "--only-summary",
-            "--host", plan.url,
+            "--host", plan.url.rstrip("/"),
         ]  # fmt: skip
         if plan.workers == 1 and not plan.remote_workers:
             return [alone]
@@ -156,8 +156,7 @@ class Load:
                 start_new_session=True,
             )
         self._processes.append(process)
-        with contextlib.suppress(OSError):  # where we may, the generator goes before whatever else the machine does
-            os.setpriority(os.PRIO_PROCESS, process.pid, _PRIORITY)
+        _prefer(process.pid)
 
     def _limiting(self) -> list[str]:
         if not self._limits:
@@ -186,6 +185,14 @@ class Load:
         for link in self._links:
             link.close()
         self._processes, self._links = [], []
+
+
+def _prefer(pid: int) -> None:
+    """Let the generator go before whatever else the machine does, where we may; a session is an autogroup (sched(7))."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _PRIORITY)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(_PRIORITY))
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
