@@ -1,4 +1,4 @@
-"""Where a load process gets its plan: the harness's file, else the settings and Locust's own `--host`."""
+"""Where a load process gets its plan: the harness's file, else drill.toml and Locust's own `--host`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from failover_drill.errors import SettingsError
 from failover_drill.traffic import PLAN_VARIABLE, TrafficPlan
+
+_SETTINGS = Path("drill.toml")
 
 
 def plan_for(options: Any, environ: dict[str, str]) -> TrafficPlan:
@@ -19,6 +21,32 @@ def plan_for(options: Any, environ: dict[str, str]) -> TrafficPlan:
             raise SettingsError(f"{PLAN_VARIABLE} = {named!r}: {error.strerror}") from None
     host = getattr(options, "host", None)
     if not host:
-        raise SettingsError("no target: give --host http://name[:port], or a drill.toml")
+        raise SettingsError("no target: give --host http://name[:port]")
     out = Path("reports") / "load" / time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
-    return TrafficPlan(url=host, out_dir=str(out))
+    return TrafficPlan(url=host, out_dir=str(out.absolute()), **_settings(environ))
+
+
+def _settings(environ: dict[str, str]) -> dict[str, Any]:
+    """Return what drill.toml in the working directory says of the traffic; nothing where there is none."""
+    if not _SETTINGS.exists():
+        return {}
+    from failover_drill.settings import load, status_ranges
+
+    traffic = load(_SETTINGS, environ).traffic
+    return {
+        "rate": traffic.rate,
+        "mix": traffic.mix.model_dump(),
+        "lanes": traffic.lanes,
+        "caches": traffic.caches,
+        "ttl_floor_s": traffic.ttl_floor_s,
+        "ttl_overstay_s": traffic.ttl_overstay_s,
+        "timeout_s": traffic.timeout_s,
+        "slow_s": traffic.slow_s,
+        "expect_status": status_ranges(traffic.expect_status),
+        "expect_content": traffic.expect_content or None,
+        "paths": tuple((each.path, each.weight) for each in traffic.paths),
+        "method": traffic.method,
+        "region_header": traffic.region_header,
+        "control_url": traffic.control_url or None,
+        "seed": traffic.seed,
+    }

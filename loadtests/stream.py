@@ -252,6 +252,7 @@ class Stream:
 
     def _request(self, due_ns: int, path: int, lane: Lane) -> None:
         attempt = Attempt(due_ns, path)
+        gevent.get_hub().loop.update_now()  # a timer counts from the loop's idea of now, which may be stale
         deadline = gevent.Timeout(self.plan.timeout_s, Deadline)
         deadline.start()
         try:

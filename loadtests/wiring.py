@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Any
 
+import gevent
 from locust.runners import MasterRunner, WorkerRunner
 
 from failover_drill.errors import DrillError
@@ -23,6 +24,8 @@ def wire(environment: Any, environ: dict[str, str]) -> None:
     """Set everything up for this process. A plan that makes no sense ends it, with one line."""
     runner = environment.runner
     try:
+        # libev's idea of now is as old as this process: Locust's --run-time would count from there
+        gevent.get_hub().loop.update_now()
         if isinstance(runner, WorkerRunner):
             _wire_worker(environment, parent_of(environ, 60.0))
             return
