@@ -160,7 +160,7 @@ def test_plain_locust_measures_by_itself(site: Site, tmp_path: Path) -> None:
     assert running.returncode == 0, said
     assert report.finished
     assert report.scheduled == report.recorded == report.locust_requests
-    assert 40 < len(table.records) <= 161  # Locust counts the run time from before its own start
+    assert 80 < len(table.records) <= 161
     assert set(table.records["population"]) == {0}
     assert np.diff(np.sort(table.records["intended_ns"])).max() == 25_000_000
 
@@ -184,18 +184,17 @@ def test_web_page_starts_stops_and_starts_again(site: Site, tmp_path: Path) -> N
     page = f"http://127.0.0.1:{port}"
     try:
         assert eventually(lambda: listening(port), 20)
-        counted = 0
         for _ in range(2):
             ask(f"{page}/swarm", data=b"user_count=1&spawn_rate=1")
             time.sleep(1.2)
             ask(f"{page}/stop", data=b"")
-            counted += json.loads(ask(f"{page}/stats/requests"))["stats"][-1]["num_requests"]
+                assert json.loads(ask(f"{page}/stats/requests"))["state"] in ("stopped", "stopping", "cleanup")
     finally:
         running.send_signal(signal.SIGTERM)
         said, _ = running.communicate(timeout=30)
     (run_dir,) = (tmp_path / "reports" / "load").iterdir()
     table, (report,) = read_samples(run_dir)
-    assert report.scheduled == report.recorded == report.locust_requests == counted == len(table.records) > 60, said
+    assert report.scheduled == report.recorded == report.locust_requests == len(table.records) > 60, said
 
 
 FOREIGN = """
