@@ -11,10 +11,11 @@ import numpy as np
 from failover_drill.facts import Facts, Objectives, Population, SampleTable
 from failover_drill.fold import Fold, Lens, fold
 from failover_drill.instrument import slack_ns
-from failover_drill.outages import NOTHING, Bounds, Outage, downtime, follow_tails, longest, merge, outages, total
+from failover_drill.outages import NOTHING, Bounds, Outage, Pace, downtime, longest, merge, outages, total, whole
 from failover_drill.recovery import Recovery, recovery
 from failover_drill.stats import most_failing
 from failover_drill.strand import Episodes, Strand
+from failover_drill.tally import NO_LATENCIES
 
 LISTED = 500
 """No more outages than this are listed; all of them are counted."""
@@ -53,20 +54,19 @@ def measure(facts: Facts, objectives: Objectives) -> Measured:
     """Fold the samples and find what was lost. Pure."""
     table = in_order(facts.samples)
     folded = fold(table, Lens(table.names, facts.anchor, objectives.judged))
-    slack, gap = slack_ns(facts), facts.interval_ns
-    apart = {each: follow_tails(folded.populations[each].episodes, gap) for each in Population}
+    pace, slack = pace_of(facts, folded), slack_ns(facts)
+    apart = {each: whole(folded.populations[each].episodes, pace) for each in Population}
     judged = {each: apart[each] for each in objectives.judged}
-    together = merge(follow_tails(folded.judged.episodes, gap), judged)
-    found = outages(together, folded.ceiling, slack)
+    found = outages(merge(whole(folded.judged.episodes, pace), judged), folded.ceiling, pace, slack)
     every = _of_all(folded.everyone.episodes, folded)
     return Measured(
         fold=folded,
         slack_ns=slack,
         outages=found,
         downtime=_unseen(downtime(found, judged, _shares(folded, objectives)), folded.judged),
-        by_population={each: outages(apart[each], folded.ceiling, slack) for each in Population},
-        by_path={each: _path_downtime(strand, folded, gap, slack) for each, strand in folded.paths.items()},
-        full=outages(longest(every, LISTED), folded.ceiling, slack),
+        by_population={each: outages(apart[each], folded.ceiling, pace, slack) for each in Population},
+        by_path={each: _path_downtime(strand, folded, pace, slack) for each, strand in folded.paths.items()},
+        full=outages(longest(every, LISTED), folded.ceiling, pace, slack),
         full_outage=total(every, folded.ceiling, slack),
         recovery=recovery(facts, objectives, 2 * slack),
     )
@@ -83,7 +83,7 @@ def in_order(table: SampleTable) -> SampleTable:
 def _of_all(episodes: Episodes, folded: Fold) -> Episodes:
     """Keep the stretches in which every population was bad: one that had no sample in it may have been served."""
     mask = sum(1 << each for each in Population if folded.populations[each].samples)
-    return episodes[episodes["populations"] == mask]
+    return np.asarray(episodes[episodes["populations"] == mask])
 
 
 def _shares(folded: Fold, objectives: Objectives) -> dict[Population, float]:
@@ -102,8 +102,15 @@ def _unseen(lost: Bounds, judged: Strand) -> Bounds:
     return Bounds(lost.estimate_ns, lost.at_least_ns, lost.at_most_ns + most_failing(judged.samples) * watched)
 
 
-def _path_downtime(strand: Strand, folded: Fold, gap_ns: int, slack: int) -> Bounds:
-    return lost_in(outages(follow_tails(strand.episodes, gap_ns), folded.ceiling, slack))
+def pace_of(facts: Facts, folded: Fold) -> Pace:
+    """Return the run's sampling gap and how fast good answers usually come."""
+    good = sum(folded.tally.populations.latencies, start=NO_LATENCIES)
+    usual, slow = good.quantile_s(0.5) or 0.0, good.quantile_s(0.99) or 0.0
+    return Pace(facts.interval_ns, round(usual * 1e9), round(slow * 1e9))
+
+
+def _path_downtime(strand: Strand, folded: Fold, pace: Pace, slack: int) -> Bounds:
+    return lost_in(outages(whole(strand.episodes, pace), folded.ceiling, pace, slack))
 
 
 def lost_in(found: Sequence[Outage]) -> Bounds:

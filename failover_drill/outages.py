@@ -11,6 +11,7 @@ length, only bounds. With L, F, G, N the last good before, first bad, last bad, 
 
     at least = max(0, a_G − a_F − d)    at most = b_N − a_L    estimate = ((a_G + a_N) − (a_L + a_F)) / 2
 
+(Where N had to wait for the service to come back, b_N less the usual answering time takes the place of (a_G + a_N) / 2.)
 The estimate is also the integral of (1 − availability) with each sample weighing the half-gaps around it, which stays right
 where only some clients are out. Outages of several populations are merged over the samples of them all, on one time line.
 """
@@ -30,6 +31,9 @@ from failover_drill.strand import NONE_NS, Episodes, Ints, join
 
 PARTIAL_SHARE = 0.02
 """An outage with more good samples than this inside it is partial: only some clients were out."""
+
+WAITED_NS = 100_000_000
+"""A first good answer slower than this, and four times slower than usual, waited for the service to come back."""
 
 LONGEST_LULL_NS = 2_000_000_000
 """The thinning tail of a partial outage is followed across good stretches up to this long."""
@@ -81,6 +85,7 @@ class Outage:
     populations: frozenset[Population]
     d_ns: int = 0
     slack_ns: int = 0
+    usual_ns: int = 0
 
     @property
     def began_ns(self) -> float:
@@ -88,7 +93,18 @@ class Outage:
 
     @property
     def ended_ns(self) -> float:
-        return self.last_ns if self.after_ns is None else (self.last_ns + self.after_ns) / 2
+        """Half-way from the last bad to the first good sample after it; where that one had to wait, when it was answered."""
+        if self.after_ns is None or self.after_done_ns is None:
+            return self.last_ns
+        return self.after_done_ns - self.usual_ns if self._waited else (self.last_ns + self.after_ns) / 2
+
+    @property
+    def _waited(self) -> bool:
+        """The first good sample hung until the service was back, as after a stall that ended within its deadline."""
+        if self.after_ns is None or self.after_done_ns is None:
+            return False
+        took = self.after_done_ns - self.after_ns
+        return took > max(WAITED_NS, 4 * self.usual_ns, 4 * (self.after_ns - self.last_ns))
 
     @property
     def length(self) -> Bounds:
@@ -114,14 +130,14 @@ class Outage:
 
     @property
     def lost(self) -> Bounds:
-        """User-weighted downtime in it.
+        """User-weighted downtime in it: the integral of badness.
 
-        Of a total outage, its length. Of a partial one the integral, give or take its 95 % sampling error, for which
-        half of Σ gap² over the changes between good and bad stands (the variance of independent draws).
+        Of a total outage within the bounds of its length. Of a partial one give or take its 95 % sampling error, for
+        which half of Σ gap² over the changes between good and bad stands (the variance of independent draws).
         """
         length = self.length
         if not self.partial:
-            return length
+            return Bounds(self.lost_ns, length.at_least_ns, length.at_most_ns)
         error = Z95 * sqrt(self.noise_ns2 / 2) + self.d_ns
         least, most = max(0.0, self.lost_ns - error), min(self.lost_ns + error, length.at_most_ns)
         return Bounds(self.lost_ns, least, most if length.at_most_ns < inf else inf)
@@ -165,6 +181,29 @@ class Ceiling:
         widest = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
         at = np.clip(instants_ns // NEARBY_NS - self.first_cell + 1, 0, len(widest) - 1)
         return np.asarray(widest[at], np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How close the samples are, and how fast good answers come: half of them within `usual_ns`, 99 % within `slow_ns`."""
+
+    gap_ns: int
+    usual_ns: int = 0
+    slow_ns: int = 0
+
+
+def whole(episodes: Episodes, pace: Pace) -> Episodes:
+    """Return a strand's episodes with those joined that belong together."""
+    return follow_tails(join_overtaken(episodes, pace), pace.gap_ns)
+
+
+def join_overtaken(episodes: Episodes, pace: Pace) -> Episodes:
+    """Join what slow answers tore apart.
+
+    A request sent before another can see the service after it, by as much as answers take. So at the edges of one
+    outage two bad samples with good ones between lie up to an answer's time and a gap apart.
+    """
+    return join(episodes, episodes["first_ns"][1:] - episodes["last_ns"][:-1] <= pace.slow_ns + pace.gap_ns)
 
 
 def follow_tails(episodes: Episodes, gap_ns: int) -> Episodes:
@@ -212,10 +251,10 @@ def merge(together: Episodes, apart: Mapping[Population, Episodes]) -> Episodes:
     return join(together, spanned & ~parted)
 
 
-def outages(episodes: Episodes, ceiling: Ceiling, slack_ns: int = 0) -> tuple[Outage, ...]:
+def outages(episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0) -> tuple[Outage, ...]:
     """Return the episodes as outages with bounds, oldest first."""
     slowest = _nearby(episodes, ceiling)
-    return tuple(_outage(each, int(d), slack_ns) for each, d in zip(episodes, slowest, strict=True))
+    return tuple(_outage(each, int(d), pace.usual_ns, slack_ns) for each, d in zip(episodes, slowest, strict=True))
 
 
 def lengths(episodes: Episodes, ceiling: Ceiling, slack_ns: int = 0) -> tuple[Ints, Ints, NDArray[np.float64]]:
@@ -248,7 +287,7 @@ def _nearby(episodes: Episodes, ceiling: Ceiling) -> Ints:
     return np.maximum(ceiling.near(before), ceiling.near(after))
 
 
-def _outage(episode: np.void, d_ns: int, slack_ns: int) -> Outage:
+def _outage(episode: np.void, d_ns: int, usual_ns: int, slack_ns: int) -> Outage:
     before, first, last = int(episode["before_ns"]), int(episode["first_ns"]), int(episode["last_ns"])
     after, after_done = int(episode["after_ns"]), int(episode["after_done_ns"])
     edges = (0 if before == NONE_NS else first - before) + (0 if after == NONE_NS else after - last)
@@ -262,11 +301,12 @@ def _outage(episode: np.void, d_ns: int, slack_ns: int) -> Outage:
         bad=int(episode["bad"]),
         good=int(episode["good"]),
         lost_ns=(int(episode["lost2_ns"]) + edges) / 2,
-        noise_ns2=float(episode["noise_ns2"]) + noise,
+        noise_ns2=float(episode["noise_us2"]) * 1e6 + noise,
         outcomes={Outcome(kind): int(count) for kind, count in enumerate(episode["outcomes"]) if count},
         populations=frozenset(each for each in Population if int(episode["populations"]) >> each & 1),
         d_ns=d_ns,
         slack_ns=slack_ns,
+        usual_ns=usual_ns,
     )
 
 
@@ -285,14 +325,14 @@ def downtime(
     Where everyone was out their shares don't matter, and the samples of all together bound it best. Where only some were, each
     population is integrated over its own samples and counts with its share.
     """
-    whole = NOTHING
+    lost_in_all = NOTHING
     for each in merged:
         lost = each.lost
         if each.partial and len(shares) > 1:
             weighed = sum(shares[p] * _lost_between(apart[p], each.first_ns, each.last_ns) for p in shares)
             lost = Bounds(weighed, min(lost.at_least_ns, weighed), max(lost.at_most_ns, weighed))
-        whole += lost
-    return whole
+        lost_in_all += lost
+    return lost_in_all
 
 
 def _lost_between(episodes: Episodes, first_ns: int, last_ns: int) -> float:

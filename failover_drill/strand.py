@@ -39,7 +39,7 @@ EPISODE = np.dtype(
         ("goods_before", "<i8"),  # good samples of the strand before it
         ("apart_ns", "<i8"),  # the longest distance between two neighbouring bad samples in it
         ("lost2_ns", "<i8"),  # twice the integral of badness from first to last
-        ("noise_ns2", "<f8"),  # Σ gap² over the changes of state from first to last
+        ("noise_us2", "<f8"),  # Σ gap² over the changes of state from first to last; in µs, so that sums are exact
         ("outcomes", "<u4", (len(Outcome),)),
         ("populations", "u1"),  # bits
     ]
@@ -179,7 +179,7 @@ def join(episodes: Episodes, glued: NDArray[np.bool_]) -> Episodes:
     apart = behind["first_ns"] - ahead["last_ns"]
     fading = np.where(goods > 0, ahead["after_ns"] - ahead["last_ns"], apart)
     rising = np.where(goods > 0, behind["first_ns"] - behind["before_ns"], apart)
-    noise = np.where(goods > 0, fading.astype(float) ** 2 + rising.astype(float) ** 2, 0.0)
+    noise = np.where(goods > 0, (fading / 1e3) ** 2 + (rising / 1e3) ** 2, 0.0)
     starts = np.flatnonzero(np.concatenate([[True], ~glued]))
     ends = np.append(starts[1:] - 1, len(episodes) - 1)
     joined = episodes[starts]
@@ -191,7 +191,7 @@ def join(episodes: Episodes, glued: NDArray[np.bool_]) -> Episodes:
     for name, between, gather in (
         ("good", goods, np.add),
         ("lost2_ns", fading + rising, np.add),
-        ("noise_ns2", noise, np.add),
+        ("noise_us2", noise, np.add),
         ("apart_ns", apart, np.maximum),
     ):
         seams = np.concatenate([[0], np.where(glued, between, 0)]).astype(episodes[name].dtype)

@@ -69,14 +69,15 @@ def grid(
 ) -> list[Sample]:
     """Sample a history on a uniform grid.
 
-    A request looks at the service at a moment between being sent and being answered: here half-way through, for a good
-    answer; where the service is down at that moment it fails.
+    A request looks at the service at some moment between being sent and being answered, another one for each slot; where
+    the service is down at that moment it fails.
     """
     found = []
     for slot, at in enumerate(range(0, until_ns, gap_ns)):
         took = took_ns(slot)
-        down = next((d for d in downs if d.begin_ns <= at + took // 2 < d.end_ns), None)
-        outcome, done = (Outcome.OK, at + took) if down is None else (down.outcome, at + took // 2 + down.takes_ns)
+        looks = at + took * (slot * 37 % 101) // 100
+        down = next((d for d in downs if d.begin_ns <= looks < d.end_ns), None)
+        outcome, done = (Outcome.OK, at + took) if down is None else (down.outcome, looks + down.takes_ns)
         region = "eastus" if down is None else ""
         found.append(Sample(at, at, done, outcome, region=region, population=population(slot), resolver=slot % 50))
     return found
