@@ -7,9 +7,10 @@ docs/fidelity.md with `*` for anything, such as "Endpoints_*").
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from local_estate.arm import Proceed, with_headers
@@ -35,6 +36,7 @@ class Blow:
     operation: Operation | None
     proceed: Proceed
     locks: dict[str, float]
+    over: asyncio.Event
 
     def answered(self, response: Response) -> Response:
         return with_headers(response, self.request, self.operation)
@@ -52,10 +54,12 @@ class _Control:
             raise ValueError(f"only must be one of {', '.join(ONLY)}, not {self.only!r}")
 
     async def begin(self, stage: Stage, fault_id: str, probability: float) -> None:
-        stage.arm.faults[fault_id] = _Striking(self, stage, probability, {})
+        stage.arm.faults[fault_id] = Striking(self, stage, probability)
 
     async def end(self, stage: Stage, fault_id: str) -> None:
-        stage.arm.faults.pop(fault_id, None)
+        striking = stage.arm.faults.pop(fault_id, None)
+        if isinstance(striking, Striking):
+            striking.over.set()
 
     def aims_at(self, request: Request, operation: Operation | None) -> bool:
         writes = operation.effect is Effect.WRITE if operation else request.method not in {"GET", "HEAD"}
@@ -68,13 +72,14 @@ class _Control:
 
 
 @dataclass(frozen=True, slots=True)
-class _Striking:
-    """A control-plane fault in force."""
+class Striking:
+    """A control-plane fault in force; `over` is set when it is undone, which frees the calls it holds."""
 
     fault: _Control
     stage: Stage
     probability: float
-    locks: dict[str, float]
+    locks: dict[str, float] = field(default_factory=dict)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def around(self, request: Request, operation: Operation | None, proceed: Proceed) -> Response | None:
         if not self.fault.aims_at(request, operation):
@@ -83,7 +88,7 @@ class _Striking:
             return with_headers(_locked(), request, operation)
         if self.stage.rng.random() >= self.probability:
             return await proceed()
-        return await self.fault.struck(Blow(request, operation, proceed, self.locks))
+        return await self.fault.struck(Blow(request, operation, proceed, self.locks, self.over))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ class TimedOut(_Control):
 
 @dataclass(frozen=True, slots=True)
 class Hung(_Control):
-    """The call is not answered for `hang_s`, then reset; carried out or not as `carried_out` says."""
+    """No answer for `hang_s` or until the fault is undone, then a reset; `carried_out` says whether the call took effect."""
 
     hang_s: float = 3600.0
     carried_out: bool = False
@@ -165,7 +170,8 @@ class Hung(_Control):
     async def struck(self, blow: Blow) -> Response | None:
         if self.carried_out:
             await blow.proceed()
-        await asyncio.sleep(self.hang_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(blow.over.wait(), self.hang_s)
         return None
 
 
