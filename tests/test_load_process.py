@@ -188,7 +188,7 @@ def test_web_page_starts_stops_and_starts_again(site: Site, tmp_path: Path) -> N
             ask(f"{page}/swarm", data=b"user_count=1&spawn_rate=1")
             time.sleep(1.2)
             ask(f"{page}/stop", data=b"")
-                assert json.loads(ask(f"{page}/stats/requests"))["state"] in ("stopped", "stopping", "cleanup")
+            assert json.loads(ask(f"{page}/stats/requests"))["state"] in ("stopped", "stopping", "cleanup")
     finally:
         running.send_signal(signal.SIGTERM)
         said, _ = running.communicate(timeout=30)
