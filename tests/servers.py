@@ -122,6 +122,10 @@ class Site:
 
     async def _unlisten(self, *, hard: bool) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            for _ in range(3):  # asyncio 3.11 leaks a connection that it is just accepting when its server is closed
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         await self._drop(hard=hard)
