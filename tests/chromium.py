@@ -39,7 +39,7 @@ class Opened:
     """A page opened from a file, with everything that it asked for and said."""
 
     def __init__(self, browser: Any, file: Path, *, width: int = 1200, height: int = 900, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
         self.page = self.context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -50,7 +50,7 @@ class Opened:
         )
         self.page.goto(file.as_uri())
         self.page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=30_000)
-        self.page.wait_for_timeout(300)
+        self.page.wait_for_timeout(150)
 
     def __enter__(self) -> Opened:
         return self

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from failover_drill.report.ink import DARK, LIGHT
+from failover_drill.report.words import clock
 from tests.chromium import Opened, browser, needs_chromium
 from tests.report_cases import CASES, page_of
 
@@ -15,7 +17,15 @@ pytestmark = [needs_chromium, pytest.mark.slow]
 
 SOURCE = """name => { const found = [...Bokeh.documents[0].all_models].find(each => each.name === name && each.data);
   return found ? Object.fromEntries(Object.entries(found.data).map(([key, column]) => [key, [...column]])) : null; }"""
-RANGE = "() => { const time = [...Bokeh.documents[0].all_models].find(each => each.name === 'time'); return [time.start, time.end]; }"
+RANGE = """() => { const time = [...Bokeh.documents[0].all_models].find(each => each.name === 'time');
+  return [time.start, time.end]; }"""
+
+
+WHOLE = "Whole run"
+DESK = {"color_scheme": "light"}
+PHONE = {"color_scheme": "dark", "width": 390, "height": 844, "is_mobile": True, "has_touch": True}
+SHOWN = [("met", DESK), ("met", PHONE), ("failed", PHONE), ("interrupted", DESK), ("observed", DESK), ("empty", PHONE)]
+Shelf = Callable[[str, dict[str, Any]], Opened]
 
 
 @pytest.fixture(scope="module")
@@ -25,173 +35,186 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shelf(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Reports opened in the browser, each once for all tests."""
     directory = tmp_path_factory.mktemp("pages")
-    for case in CASES:
-        (directory / f"{case}.html").write_text(page_of(case), encoding="utf-8")
-    return directory
+    open_ones: dict[str, Opened] = {}
+
+    def take(case: str, device: dict[str, Any]) -> Opened:
+        name = f"{case}-{device.get('width', 'desk')}"
+        if name not in open_ones:
+            file = directory / f"{name}.html"
+            file.write_text(page_of(case), encoding="utf-8")
+            open_ones[name] = Opened(chromium, file, **device)
+        return open_ones[name]
+
+    yield take
+    for each in open_ones.values():
+        each.context.close()
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_nothing_leaves_the_page_and_nothing_is_complained_about(chromium: Any, pages: Path, case: str) -> None:
-    """Opening any report asks for the file itself and nothing else; the console holds no error and no warning."""
-    file = pages / f"{case}.html"
-    with Opened(chromium, file) as opened:
-        assert opened.requests == [file.as_uri()]
-        assert opened.complaints == []
-        assert opened.page.locator("#no-charts").is_hidden()
+@pytest.fixture
+def opened(shelf: Shelf) -> Opened:
+    """The report of a drill that met its objectives, at a desk, showing the whole run."""
+    taken = shelf("met", DESK)
+    taken.page.get_by_role("button", name=WHOLE).click()
+    return taken
 
 
-def test_the_charts_hold_what_the_findings_hold(chromium: Any, pages: Path) -> None:
+@pytest.mark.parametrize(("case", "device"), SHOWN)
+def test_nothing_leaves_the_page_and_nothing_is_complained_about(
+    shelf: Shelf, case: str, device: dict[str, Any]
+) -> None:
+    """Opening a report asks for the file itself and nothing else; the console holds no error and no warning."""
+    taken = shelf(case, device)
+    assert taken.requests == [taken.page.url]
+    assert taken.complaints == []
+    assert taken.page.locator("#no-charts").is_hidden()
+
+
+@pytest.mark.parametrize(("case", "device"), SHOWN)
+def test_axe_finds_nothing_serious(shelf: Shelf, case: str, device: dict[str, Any]) -> None:
+    """The accessibility checker axe finds no serious or critical fault, at desk and on a phone, light and dark."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(shelf(case, device).page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("case", ["met", "failed", "empty"])
+def test_a_phone_scrolls_in_one_direction_only(shelf: Shelf, case: str) -> None:
+    """At 390 px no part of a report is wider than the screen."""
+    assert shelf(case, PHONE).page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_charts_hold_what_the_findings_hold(opened: Opened) -> None:
     """Bars and points drawn in the browser are counted, and valued, against findings.json."""
     findings = CASES["met"]()
     buckets = findings["timeline"]["buckets"]
-    with Opened(chromium, pages / "met.html") as opened:
 
-        def source(name: str) -> dict[str, list[float]]:
-            held: dict[str, list[float]] = opened.page.evaluate(SOURCE, name)
-            return held
+    def source(name: str) -> dict[str, list[float]]:
+        held: dict[str, list[float]] = opened.page.evaluate(SOURCE, name)
+        return held
 
-        segments = findings["recovery"]["segments"]
-        bars = source("segments")
-        lengths = [right - left for left, right in zip(bars["left"], bars["right"], strict=True)]
-        assert lengths == pytest.approx([each["took_s"] for each in segments])
-        assert sum(lengths) == pytest.approx(findings["recovery"]["time_s"])
+    segments = findings["recovery"]["segments"]
+    bars = source("segments")
+    lengths = [right - left for left, right in zip(bars["left"], bars["right"], strict=True)]
+    assert lengths == pytest.approx([each["took_s"] for each in segments])
+    assert sum(lengths) == pytest.approx(findings["recovery"]["time_s"])
 
-        assert source("availability")["judged"][:buckets] == pytest.approx(findings["timeline"]["availability"])
-        answers = source("answers")
-        bad = [to - base for base, to in zip(answers["bad from"], answers["bad to"], strict=True)][:buckets]
-        assert bad == pytest.approx([count / findings["timeline"]["bucket_s"] for count in findings["timeline"]["bad"]])
-        assert answers["bad to"][:buckets] == pytest.approx(findings["timeline"]["rate_per_s"])
-        assert len(source("latency")["p99_s"]) == buckets + 1
+    assert source("availability")["judged"][:buckets] == pytest.approx(findings["timeline"]["availability"])
+    answers = source("answers")
+    bad = [to - base for base, to in zip(answers["bad from"], answers["bad to"], strict=True)][:buckets]
+    assert bad == pytest.approx([count / findings["timeline"]["bucket_s"] for count in findings["timeline"]["bad"]])
+    assert answers["bad to"][:buckets] == pytest.approx(findings["timeline"]["rate_per_s"])
+    assert len(source("latency")["p99_s"]) == buckets + 1
 
-        spans = sum(len(strip["spans"]) for strip in findings["dns"]["strips"])
-        drawn = [source(f"dns {token}") for token in ("primary", "secondary")]
-        assert sum(len(each["left"]) for each in drawn) == spans
-        for chart in (
-            "waterfall",
-            "recovery",
-            "spend",
-            "doings",
-            "availability",
-            "answers",
-            "latency",
-            "dns",
-            "monitor",
-        ):
-            assert opened.page.locator(f"#chart-{chart} canvas, #chart-{chart} > div").count() >= 1, chart
-            assert opened.page.locator(f"#chart-{chart}").bounding_box()["height"] > 60, chart
+    spans = sum(len(strip["spans"]) for strip in findings["dns"]["strips"])
+    drawn = [source(f"dns {token}") for token in ("primary", "secondary")]
+    assert sum(len(each["left"]) for each in drawn) == spans
+    for chart in (
+        "waterfall",
+        "recovery",
+        "spend",
+        "doings",
+        "availability",
+        "answers",
+        "latency",
+        "dns",
+        "monitor",
+    ):
+        assert opened.page.locator(f"#chart-{chart} canvas, #chart-{chart} > div").count() >= 1, chart
+        assert opened.page.locator(f"#chart-{chart}").bounding_box()["height"] > 60, chart
 
 
-def test_the_axis_zooms_with_keys_and_all_panels_follow(chromium: Any, pages: Path) -> None:
+def test_the_axis_zooms_with_keys_and_all_panels_follow(opened: Opened) -> None:
     """Zoom in halves the range of the one axis that all panels share; Whole run gives it back; no mouse is needed."""
-    with Opened(chromium, pages / "met.html") as opened:
-        whole = opened.page.evaluate(RANGE)
-        opened.page.get_by_role("button", name="Zoom in").focus()
-        opened.page.keyboard.press("Enter")
-        near = opened.page.evaluate(RANGE)
-        assert near[1] - near[0] == pytest.approx((whole[1] - whole[0]) / 2)
-        opened.page.get_by_role("button", name="Recovery only").press("Space")
-        recovery = CASES["met"]()["recovery"]
-        seen = opened.page.evaluate(RANGE)
-        assert seen[0] / 1e3 < recovery["began"] < recovery["ended"] < seen[1] / 1e3
-        shared = "new Set(Bokeh.documents[0].roots().filter(p => p.x_range.name === 'time').map(p => p.x_range)).size"
-        assert opened.page.evaluate(shared) == 1
-        opened.page.get_by_role("button", name="Whole run").click()
-        assert opened.page.evaluate(RANGE) == whole
+    whole = opened.page.evaluate(RANGE)
+    opened.page.get_by_role("button", name="Zoom in").focus()
+    opened.page.keyboard.press("Enter")
+    near = opened.page.evaluate(RANGE)
+    assert near[1] - near[0] == pytest.approx((whole[1] - whole[0]) / 2)
+    opened.page.get_by_role("button", name="Recovery only").press("Space")
+    recovery = CASES["met"]()["recovery"]
+    seen = opened.page.evaluate(RANGE)
+    assert seen[0] / 1e3 < recovery["began"] < recovery["ended"] < seen[1] / 1e3
+    shared = "new Set(Bokeh.documents[0].roots().filter(p => p.x_range.name === 'time').map(p => p.x_range)).size"
+    assert opened.page.evaluate(shared) == 1
+    opened.page.get_by_role("button", name="Whole run").click()
+    assert opened.page.evaluate(RANGE) == whole
 
 
-def test_dragging_zooms(chromium: Any, pages: Path) -> None:
+def test_dragging_zooms(opened: Opened) -> None:
     """Dragging across a chart with a mouse zooms to what was dragged over; a double click shows all again."""
-    with Opened(chromium, pages / "met.html") as opened:
-        whole = opened.page.evaluate(RANGE)
-        opened.page.locator("#chart-answers").scroll_into_view_if_needed()
-        box = opened.page.locator("#chart-answers").bounding_box()
-        y = box["y"] + box["height"] / 2
-        opened.page.mouse.move(box["x"] + box["width"] * 0.3, y)
-        opened.page.mouse.down()
-        opened.page.mouse.move(box["x"] + box["width"] * 0.6, y, steps=8)
-        opened.page.mouse.up()
-        opened.page.wait_for_timeout(200)
-        near = opened.page.evaluate(RANGE)
-        assert near[1] - near[0] == pytest.approx((whole[1] - whole[0]) * 0.3, rel=0.2)
-        opened.page.mouse.dblclick(box["x"] + box["width"] * 0.5, y)
-        opened.page.wait_for_timeout(200)
-        assert opened.page.evaluate(RANGE) == whole
+    whole = opened.page.evaluate(RANGE)
+    opened.page.locator("#chart-answers").scroll_into_view_if_needed()
+    box = opened.page.locator("#chart-answers").bounding_box()
+    y = box["y"] + box["height"] / 2
+    opened.page.mouse.move(box["x"] + box["width"] * 0.3, y)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + box["width"] * 0.6, y, steps=8)
+    opened.page.mouse.up()
+    opened.page.wait_for_timeout(200)
+    near = opened.page.evaluate(RANGE)
+    assert near[1] - near[0] == pytest.approx((whole[1] - whole[0]) * 0.3, rel=0.2)
+    opened.page.mouse.dblclick(box["x"] + box["width"] * 0.5, y)
+    opened.page.wait_for_timeout(200)
+    assert opened.page.evaluate(RANGE) == whole
 
 
-def test_the_cursor_reads_the_values_of_a_moment(chromium: Any, pages: Path) -> None:
+def test_the_cursor_reads_the_values_of_a_moment(opened: Opened) -> None:
     """Moving over a chart, or moving the slider with keys, reads time, availability, answers, DNS and monitor."""
-    with Opened(chromium, pages / "met.html") as opened:
-        slider = opened.page.get_by_label("Cursor")
-        slider.focus()
-        opened.page.keyboard.press("End")
-        at_end = opened.page.locator("#readout").inner_text()
-        assert "02:30:45.250 UTC" in at_end
-        opened.page.keyboard.press("Home")
-        for _ in range(3):
-            opened.page.keyboard.press("PageUp")
-        by_keys = opened.page.locator("#readout").inner_text()
-        assert "DNS authority westus3" in by_keys
-        assert "answered well" in by_keys
-        assert by_keys.split("UTC")[0].strip() in slider.get_attribute("aria-valuetext")
-        opened.page.locator("#chart-latency").scroll_into_view_if_needed()
-        box = opened.page.locator("#chart-latency").bounding_box()
-        opened.page.mouse.move(box["x"] + box["width"] * 0.15, box["y"] + 40)
-        opened.page.mouse.move(box["x"] + box["width"] * 0.16, box["y"] + 40)
-        opened.page.wait_for_timeout(200)
-        by_mouse = opened.page.locator("#readout").inner_text()
-        assert "eastus 200/s" in by_mouse
-        assert "p99" in by_mouse
-        assert "DNS authority eastus" in by_mouse
+    slider = opened.page.get_by_label("Cursor")
+    slider.focus()
+    opened.page.keyboard.press("End")
+    at_end = opened.page.locator("#readout").inner_text()
+    buckets = CASES["met"]()["timeline"]
+    last = max(CASES["met"]()["drill"]["ended"], buckets["began"] + buckets["bucket_s"] * buckets["buckets"])
+    assert f"{clock(last)} UTC" in at_end
+    opened.page.keyboard.press("Home")
+    for _ in range(3):
+        opened.page.keyboard.press("PageUp")
+    by_keys = opened.page.locator("#readout").inner_text()
+    assert "DNS authority westus3" in by_keys
+    assert "answered well" in by_keys
+    assert by_keys.split("UTC")[0].strip() in slider.get_attribute("aria-valuetext")
+    opened.page.locator("#chart-latency").scroll_into_view_if_needed()
+    box = opened.page.locator("#chart-latency").bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] * 0.15, box["y"] + 40)
+    opened.page.mouse.move(box["x"] + box["width"] * 0.16, box["y"] + 40)
+    opened.page.wait_for_timeout(200)
+    by_mouse = opened.page.locator("#readout").inner_text()
+    assert "eastus 200/s" in by_mouse
+    assert "p99" in by_mouse
+    assert "DNS authority eastus" in by_mouse
 
 
-def test_every_control_is_reached_by_tab(chromium: Any, pages: Path) -> None:
+def test_every_control_is_reached_by_tab(opened: Opened) -> None:
     """Tab alone reaches every link, button, slider and scrolling table, and no focus is lost on the way."""
-    with Opened(chromium, pages / "met.html") as opened:
-        wanted = opened.page.locator("a[href], button, input, summary, [tabindex='0']").count()
-        reached = set()
-        for _ in range(wanted + 2):
-            opened.page.keyboard.press("Tab")
-            reached.add(opened.page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
-        assert len(reached) >= wanted
+    wanted = opened.page.locator("a[href], button, input, summary, [tabindex='0']").count()
+    reached = set()
+    for _ in range(wanted + 2):
+        opened.page.keyboard.press("Tab")
+        reached.add(opened.page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+    assert len(reached) >= wanted
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("case", ["met", "failed", "interrupted", "empty"])
-@pytest.mark.parametrize("width", [1200, 390])
-def test_axe_finds_nothing_serious(chromium: Any, pages: Path, case: str, scheme: str, width: int) -> None:
-    """The accessibility checker axe finds no serious or critical fault, at desk and on a phone, light and dark."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    with Opened(chromium, pages / f"{case}.html", width=width, color_scheme=scheme) as opened:
-        found = axe.Axe().run(opened.page).response["violations"]
-        assert [
-            (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
-        ] == []
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_phone_scrolls_in_one_direction_only(chromium: Any, pages: Path, case: str) -> None:
-    """At 390 px no part of a report is wider than the screen."""
-    with Opened(chromium, pages / f"{case}.html", width=390, height=844, is_mobile=True, has_touch=True) as opened:
-        assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_charts_follow_the_readers_scheme(chromium: Any, pages: Path) -> None:
+def test_charts_follow_the_readers_scheme(opened: Opened) -> None:
     """Turning the system dark turns the charts dark, without reloading."""
     ink = "() => [...Bokeh.documents[0].all_models].find(each => each.name === 'cursor').line_color"
-    with Opened(chromium, pages / "met.html", color_scheme="light") as opened:
-        light = opened.page.evaluate(ink)
-        opened.page.emulate_media(color_scheme="dark")
-        opened.page.wait_for_timeout(200)
-        assert opened.page.evaluate(ink) != light
+    light = opened.page.evaluate(ink)
+    opened.page.emulate_media(color_scheme="dark")
+    opened.page.wait_for_timeout(200)
+    dark = opened.page.evaluate(ink)
+    opened.page.emulate_media(color_scheme="light")
+    assert (light, dark) == (LIGHT["ink"], DARK["ink"])
 
 
-def test_without_scripts_every_figure_is_still_there(chromium: Any, pages: Path) -> None:
+def test_without_scripts_every_figure_is_still_there(chromium: Any, tmp_path: Path) -> None:
     """With scripts off, the page says that charts are missing, and the tables hold every figure."""
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto((pages / "met.html").as_uri())
+    (tmp_path / "met.html").write_text(page_of("met"), encoding="utf-8")
+    page.goto((tmp_path / "met.html").as_uri())
     assert page.get_by_text("they need JavaScript").is_visible()
     assert page.locator("#key-figures").is_visible()
     context.close()

@@ -69,9 +69,8 @@ def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 def budget_share_text(slo: Mapping[str, Any]) -> str:
     """Return "0.22 % (0.21 % to 0.23 %) of the 30 days' budget"; the period is part of it."""
-    high = slo["consumed_share_at_most"]
-    upper = "no upper bound" if high is None else f"to {words.share(high)}"
-    span = f"{words.share(slo['consumed_share_at_least'])} {upper}" if high is not None else upper
+    low, high = words.share(slo["consumed_share_at_least"]), slo["consumed_share_at_most"]
+    span = f"at least {low}, no upper bound" if high is None else f"{low} to {words.share(high)}"
     return f"{words.share(slo['consumed_share'])} ({span}) of the {words.period(slo['window_s'])}’ budget"
 
 

@@ -135,7 +135,7 @@
   const held = (spans, s) => spans.find((each) => each.began !== null && each.began <= s && s < (each.ended ?? Infinity));
   const percent = (value) => `${+(value * 100).toFixed(value > 0.99 ? 3 : 1)} %`;
   function bucket(name, ms) {
-    const [source] = named(name);
+    const source = named(name).find((each) => each.data);
     if (!source) return null;
     const { t, ...columns } = source.data;
     const index = [...t].findLastIndex((each) => each <= ms);
