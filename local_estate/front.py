@@ -118,9 +118,9 @@ class Front:
 
     # ---- switches -------------------------------------------------------------------------------------------------
 
-    def switch(self, change: Callable[[], object], why: str) -> int:
-        """Stamp, apply *change*, log what it did to serving; return the stamp, ns of CLOCK_MONOTONIC."""
-        at_ns = time.monotonic_ns()
+    def switch(self, change: Callable[[], object], why: str, at_ns: int | None = None) -> int:
+        """Stamp, apply *change*, log what it did to serving; return the stamp, ns of CLOCK_MONOTONIC (or the one given)."""
+        at_ns = at_ns or time.monotonic_ns()
         change()
         for app in self.apps.values():
             if (serving := self._serves(app)) != app.serving:
@@ -128,9 +128,9 @@ class Front:
         self._told()
         return at_ns
 
-    def listen(self) -> int:
-        """Stamp that requests can reach the region from now on; call it just before the sockets listen."""
-        return self.switch(lambda: setattr(self, "listening", True), "listening")
+    def listen(self, at_ns: int) -> int:
+        """Requests can reach the region since *at_ns*, taken just before the sockets began to listen."""
+        return self.switch(lambda: setattr(self, "listening", True), "listening", at_ns)
 
     def put_apps(self, apps: Iterable[Mapping[str, Any]], why: str) -> int:
         """Replace the table of apps: mappings of name, hosts, state, slot, affinity, https_only, version."""

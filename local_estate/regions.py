@@ -5,7 +5,7 @@
 
 What an app really does follows its `state` in the World after the delays of `Delays`: stop -> 403; start -> no more 403, then
 requests wait for the cold start, then answers. Truth: the region's process stamps what it does; whoever kills or suspends it
-stamps here, before the signal is sent.
+stamps here, just before the signal is sent.
 
 For faults:  `await regions.set_behaviour("eastus", Behaviour(Kind.SLOW, slow_s=2), key="fault-7")`; with None instead: undone;
 `kill`, `hang`, `resume`, `respawn`; `schedule` for scripted outages. Behaviours outlive a respawn. All raise RegionError.
@@ -200,9 +200,10 @@ class Regions:
         found = self._living(region)
         if not found.hung:
             raise RegionError(f"region {region} is not suspended")
-        at_ns = self._tell_serving(found, True, "resumed")
+        at_ns = time.monotonic_ns()
         found.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
         found.hung = False
+        self._tell_serving(found, True, "resumed", at_ns)
         self._truth.write("region", region=region, what="resumed", pid=found.process.pid)  # type: ignore[union-attr]
         return at_ns
 
@@ -437,31 +438,28 @@ class Regions:
 
     async def _signalled(self, region: Region, number: signal.Signals, what: str) -> int:
         assert region.process is not None
-        process, was_hung = region.process, region.hung
-        at_ns = time.monotonic_ns() if was_hung else self._tell_serving(region, False, what)
-        served = dict(region.serving)
+        process, served = region.process, {} if region.hung else dict(region.serving)
+        at_ns = time.monotonic_ns()
+        process.send_signal(number)
+        if not region.hung:
+            self._tell_serving(region, False, what, at_ns)
         if number == signal.SIGKILL:
             region.serving = {}  # before the reader sees the end, which would otherwise tell the truth twice
-        process.send_signal(number)
-        if number == signal.SIGKILL:
             await process.wait()
         self._truth.write("region", region=region.name, what=what, pid=process.pid)
-        if not was_hung:
-            self._tell_last_good(region, served)
+        self._tell_last_good(region, served)
         return at_ns
 
     def _lost(self, region: Region, what: str) -> None:
-        self._tell_serving(region, False, what)
+        self._tell_serving(region, False, what, time.monotonic_ns())
         self._tell_last_good(region, region.serving)
         self._truth.write("region", region=region.name, what=what, pid=region.process.pid if region.process else None)
         region.serving = {}
 
-    def _tell_serving(self, region: Region, serving: bool, why: str) -> int:
-        at_ns = time.monotonic_ns()
+    def _tell_serving(self, region: Region, serving: bool, why: str, at_ns: int) -> None:
         for app, good in region.serving.items():
             if good:
                 self._truth.write("serving", t_ns=at_ns, region=region.name, app=app, serving=serving, why=why)
-        return at_ns
 
     def _tell_last_good(self, region: Region, served: Mapping[str, bool]) -> None:
         slots = {a.name: self._runtimes[a.key].slot for a in self._apps_of(region)}

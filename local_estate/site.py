@@ -98,7 +98,12 @@ class Site:
         loop = asyncio.get_running_loop()
         plain = ports.listening(self._address, self._http_port)
         secure = ports.listening(self._address, self._https_port) if self._default else None
-        at_ns = self._front.listen()
+        # Nothing but the system call between stamp and listening: a refusal after the stamp would belie the truth log.
+        at_ns = time.monotonic_ns()
+        plain.listen(BACKLOG)
+        if secure:
+            secure.listen(BACKLOG)
+        self._front.listen(at_ns)
         await loop.create_server(lambda: Connection(self._front), sock=plain, backlog=BACKLOG)
         if secure:
             make = lambda: Connection(self._front, tls=True)  # noqa: E731

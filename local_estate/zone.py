@@ -140,7 +140,7 @@ def resolve(snap: Snapshot, qname: str, qtype: str, source: Source, rng: random.
             )
         step = _step(snap, apex, name, owner, qtype, source, rng)
         records.extend(step.answer)
-        by_source, drawn, possible = by_source or step.by_source, drawn or step.drawn, step.possible or possible
+        by_source, drawn, possible = by_source or step.by_source, drawn or step.drawn, possible or step.possible
         last = step.answer[-1] if step.answer else None
         if last is None or last.rtype != "CNAME" or qtype in ("CNAME", "ANY"):
             return Reply(step.rcode, tuple(records), step.authority, by_source, drawn, possible)
