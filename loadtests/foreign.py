@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from geventhttpclient.response import HTTPConnectionClosed
+
 from failover_drill.facts import Outcome, Population
 from loadtests.process import OURS, LoadProcess
 from loadtests.stream import outcome_of
@@ -47,15 +49,24 @@ def _outcome(load: LoadProcess, status: int, exception: BaseException | str | No
     if status:
         # the user class looked at an answer and was not content with it
         return Outcome.WRONG_CONTENT if load.plan.accepts(status) else Outcome.HTTP_ERROR
-    causes = list(_causes(exception)) if isinstance(exception, BaseException) else []
-    named = [outcome_of(cause) for cause in causes if isinstance(cause, OSError)]
-    telling = [outcome for outcome in named if outcome is not Outcome.REFUSED or len(named) == 1]
-    return telling[-1] if telling else (named[-1] if named else Outcome.HTTP_ERROR)
+    kinds = [kind for cause in _causes(exception) if (kind := _kind(cause)) is not None]
+    # "refused" is also what any OSError without a better name is called, and wrappers are such
+    telling = [kind for kind in kinds if kind is not Outcome.REFUSED]
+    return telling[-1] if telling else (Outcome.REFUSED if kinds else Outcome.HTTP_ERROR)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _kind(cause: BaseException) -> Outcome | None:
+    if isinstance(cause, HTTPConnectionClosed):
+        return Outcome.RESET
+    if "Timeout" in type(cause).__name__:
+        return Outcome.TIMEOUT
+    return outcome_of(cause) if isinstance(cause, OSError) else None
+
+
+def _causes(error: BaseException | str | None) -> Iterator[BaseException]:
     """Yield *error* and what it wraps: HTTP libraries hide the socket's error in causes, reasons and arguments."""
-    todo, seen = [error], set[int]()
+    todo = [error] if isinstance(error, BaseException) else []
+    seen = set[int]()
     while todo:
         each = todo.pop()
         if id(each) in seen:

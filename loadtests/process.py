@@ -23,6 +23,7 @@ from gevent import socket as gsocket
 from failover_drill.facts import Outcome
 from failover_drill.samples import Recorder, now_anchor
 from failover_drill.traffic import TrafficPlan
+from loadtests.caches import NameCache
 from loadtests.control import Responder
 from loadtests.stream import NEVER, Attempt, Stream
 
@@ -78,6 +79,10 @@ class LoadProcess:
         self._seen = self._locust_totals()
         if not self.closed:
             self.flush()
+
+    def name_cache(self, number: int) -> NameCache:
+        """Return a name cache for a user class that is not ours."""
+        return self._stream.caches[number % len(self._stream.caches)]
 
     @property
     def closed(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import resource
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -165,15 +166,15 @@ class Stream:
         self._slow_ns = int(plan.slow_s * 1e9)
         self._paths = _path_choice(plan, index)
         self._warmers: list[Any] = []
-        self._caches = name_caches(plan, plan.seed * 1009 + index)
+        self.caches = name_caches(plan, plan.seed * 1009 + index)
         self.lanes = self._make_lanes()
 
     def _make_lanes(self) -> tuple[Lane, ...]:
         populations = lane_populations(self.plan.mix, self.plan.lanes_for(self._workers))
-        order = list(range(len(self._caches)))
+        order = list(range(len(self.caches)))
         random.Random(self.plan.seed).shuffle(order)
         return tuple(
-            Lane(self, number, population, self._caches[cache_no], cache_no)
+            Lane(self, number, population, self.caches[cache_no], cache_no)
             for number, population in enumerate(populations)
             for cache_no in (order[number // self._workers % len(order)],)
         )
@@ -183,7 +184,7 @@ class Stream:
         if is_address(self.plan.host) or self._warmers:
             return
         used = {lane.cache_no for lane in self.lanes[self._index :: self._workers]}
-        self._warmers = [gevent.spawn(self._caches[number].keep_warm, self.plan.host) for number in sorted(used)]
+        self._warmers = [gevent.spawn(self.caches[number].keep_warm, self.plan.host) for number in sorted(used)]
 
     def run(self, begin_ns: int, ending: Callable[[], int], began: Callable[[], None] | None = None) -> None:
         """Send the slots from *begin_ns* (or now, where that is past) to `ending()`; wait for what is under way.
@@ -311,7 +312,7 @@ def outcome_of(error: BaseException) -> Outcome:
 
 _OUTCOMES: tuple[tuple[tuple[type[BaseException], ...], Outcome], ...] = (
     ((Deadline, TimeoutError), Outcome.TIMEOUT),
-    ((LookupFailed,), Outcome.DNS_ERROR),
+    ((LookupFailed, socket.gaierror), Outcome.DNS_ERROR),
     ((ConnectionResetError, BrokenPipeError, ConnectionAbortedError), Outcome.RESET),
     ((ssl.SSLError, ssl.CertificateError), Outcome.TLS_ERROR),
     ((Malformed,), Outcome.HTTP_ERROR),

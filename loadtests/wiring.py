@@ -41,7 +41,7 @@ def wire(environment: Any, environ: dict[str, str]) -> None:
 
 
 def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> None:
-    load = LoadProcess(environment, plan)
+    load = environment.failover_drill = LoadProcess(environment, plan)
     events = environment.events
 
     def started(**_: Any) -> None:

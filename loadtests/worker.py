@@ -70,6 +70,7 @@ class Worker:
         if self.load is None:
             plan = self._settle(TrafficPlan.from_json(said["plan"]), said["token"], said["ca"])
             self.load = LoadProcess(self._environment, plan, index=said["index"], workers=said["workers"])
+            self._environment.failover_drill = self.load
             if self._remote:
                 gevent.spawn(self._keep_shipping)
         self._set_offset(said["offset"])

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,13 +19,14 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import trustme
 
 from failover_drill.adapters.load import Load
 from failover_drill.errors import DrillError
 from failover_drill.facts import Outcome
 from failover_drill.samples import read_samples
 from failover_drill.traffic import TrafficPlan
-from tests.servers import Site, eventually, free_port, loop_thread
+from tests.servers import Authority, Site, eventually, free_port, loop_thread
 
 ROOT = Path(__file__).parent.parent
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
@@ -200,12 +202,19 @@ def test_web_page_starts_stops_and_starts_again(site: Site, tmp_path: Path) -> N
 FOREIGN = """
 from locust import FastHttpUser, HttpUser, constant, task
 from loadtests.locustfile import *
+from loadtests.users import MeasuredUser
 
 class Shopper(FastHttpUser):
     wait_time = constant(0.05)
     @task
     def shop(self):
         self.client.get("/shop", name="shop")
+
+class Member(MeasuredUser):
+    wait_time = constant(0.05)
+    @task
+    def belong(self):
+        self.client.get("/member", name="member")
 
 class Reader(HttpUser):
     wait_time = constant(0.05)
@@ -229,14 +238,15 @@ def test_users_of_other_people_are_measured_too(
     mine = tmp_path / "mine.py"
     mine.write_text(FOREIGN)
     site.become(mode)
-    with Load(locustfile=mine, users=5) as load:
+    with Load(locustfile=mine, users=7) as load:
         load.start(plan_for(site, tmp_path, rate=50.0), tmp_path)
         time.sleep(2.0)
         load.stop()
     table, (report,) = read_samples(tmp_path)
     paths = np.array(table.names.paths)[table.records["path"]]
-    assert {"/", "shop", "read"} <= set(paths)
+    assert set(paths) == {"/", "shop", "read", "member"}
     assert set(table.records["outcome"][paths == "shop"]) == {shop}
+    assert set(table.records["outcome"][paths == "member"]) == {shop}
     assert set(table.records["outcome"][paths == "read"]) == {read}
     assert report.scheduled == report.recorded == report.locust_requests
     assert report.locust_failures == np.count_nonzero(table.records["outcome"] != Outcome.OK)
@@ -254,3 +264,46 @@ def ask(url: str, data: bytes | None = None) -> str:
     except urllib.error.HTTPError as error:
         error.close()
         raise
+
+
+MEMBERS = """
+from locust import constant, task
+from loadtests.locustfile import *
+from loadtests.users import MeasuredUser
+
+class Member(MeasuredUser):
+    wait_time = constant(0.05)
+    @task
+    def belong(self):
+        self.client.get("/member", name="member")
+"""
+
+
+def test_measured_users_resolve_and_verify_as_the_plan_says(tmp_path: Path) -> None:
+    """A `MeasuredUser` finds a name that only the plan's name server knows, trusts only its CA, and never repeats."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("www.proseware.example").configure_cert(context)
+    (tmp_path / "mine.py").write_text(MEMBERS)
+    with loop_thread() as thread:
+        secure = Site("eastus", EAST, tls=context).start(thread)
+        names = Authority({"www.proseware.example": (60, (EAST,))}).start(thread)
+        plan = plan_for(
+            secure, tmp_path, url=f"https://www.proseware.example:{secure.port}/", resolvers=(names.address,),
+            ca_file=str(tmp_path / "ca.pem"), rate=20.0, mix={"fresh": 1},
+        )  # fmt: skip
+        with Load(locustfile=tmp_path / "mine.py", users=3) as load:
+            load.start(plan, tmp_path)
+            time.sleep(1.0)
+            secure.become("silent")
+            time.sleep(1.0)
+            load.stop()
+        table, _ = read_samples(tmp_path)
+        secure.close()
+        names.close()
+    member = np.array(table.names.paths)[table.records["path"]] == "member"
+    outcomes = table.records["outcome"][member]
+    assert np.count_nonzero(outcomes == Outcome.OK) > 10
+    assert set(outcomes) == {Outcome.OK, Outcome.RESET}
+    assert secure.paths.count("/member") == np.count_nonzero(member)
