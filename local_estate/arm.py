@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from local_estate.arm_call import Call, Effect, Operation, Services, Style
+from local_estate.arm_call import Call, Effect, Operation, Services, Style, base_url
 from local_estate.arm_table import OPERATIONS
 from local_estate.arm_tm_read import kind_of
 from local_estate.errors import Refusal, gateway, not_implemented
@@ -108,7 +108,7 @@ class Arm:
         """Answer one request; None means: reset the connection."""
         self.calls += 1
         if self.issuer.is_entra(request):
-            return await self.issuer.entra(request, self.services.base_url)
+            return await self.issuer.entra(request, base_url(request, self.services.base_url))
         found = match(ROUTES, request.method, request.path)
         operation = found[0] if found else None
         told = Told()

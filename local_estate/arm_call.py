@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from local_estate.certs import AZURE_HOSTS
 from local_estate.errors import bad_request, gateway, no_group
 from local_estate.topology import Group, Health, WebApp, World
 from local_estate.wire import Request, Response
@@ -95,6 +96,10 @@ class Call:
         return self.services.world
 
     @property
+    def base_url(self) -> str:
+        return base_url(self.request, self.services.base_url)
+
+    @property
     def group(self) -> Group:
         """The resource group in the path. Raises Refusal 404."""
         name = self.params["group"]
@@ -130,6 +135,12 @@ class Call:
 
 
 Handler = Callable[[Call], Response]
+
+
+def base_url(request: Request, own: str) -> str:
+    """Return where the client thinks ARM is: Azure's own name where it came through the proxy, else our address."""
+    host = request.headers.get("host", "").lower().removesuffix(":443")
+    return f"https://{host}" if host in AZURE_HOSTS else own
 
 
 def answer(status: int, body: object, *headers: tuple[str, str]) -> Response:

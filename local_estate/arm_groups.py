@@ -28,7 +28,7 @@ TAG_OPERATIONS = ("Merge", "Replace", "Delete")
 
 def metadata(call: Call) -> Response:
     """What `az cloud register` reads: one object (azure-facts §5)."""
-    base = call.services.base_url
+    base = call.base_url
     return answer(
         200,
         {
@@ -126,7 +126,7 @@ def delete_group(call: Call) -> Response:
         (
             (
                 "Location",
-                f"{call.services.base_url}/subscriptions/{call.world.subscription}/operationresults/{region_of(name)}?api-version={call.version}",
+                f"{call.base_url}/subscriptions/{call.world.subscription}/operationresults/{region_of(name)}?api-version={call.version}",
             ),
             ("Retry-After", "1"),
         ),

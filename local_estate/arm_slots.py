@@ -47,7 +47,7 @@ def swap_status(call: Call) -> Response:
 
 
 def _accepted(call: Call, here: str, app: WebApp) -> Response:
-    location = f"{call.services.base_url}{here}?api-version={call.version}"
+    location = f"{call.base_url}{here}?api-version={call.version}"
     return Response(202, b"", (("Location", location), ("Retry-After", "1"), etag(app)))
 
 
