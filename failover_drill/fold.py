@@ -19,7 +19,7 @@ from failover_drill.outages import Ceiling
 from failover_drill.strand import LULL_NS, Strand, Stream
 from failover_drill.tally import Buckets, Columns, Tally
 
-CHUNK = 1 << 19
+CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Fold:
     ceiling: Ceiling
     buckets: Buckets | None
     judged: Strand
-    everyone: Strand  # maximal runs: no population had a good sample
+    everyone: Strand  # maximal runs in which each population was bad; one with no sample in a run may have been served
     populations: Mapping[Population, Strand]
     paths: Mapping[int, Strand]  # of the judged populations; empty where there is only one path
 
@@ -57,10 +57,15 @@ class Fold:
             Ceiling.of(columns.sent_ns[good], columns.took_ns[good]),
             Buckets.of(columns, lens.names),
             Strand.of(whole.only(judged)),
-            Strand.of(whole.only(uncut), lull_ns=0),
+            _of_everyone(whole.only(uncut)),
             {each: Strand.of(whole.only(uncut & (population == each))) for each in Population},
             _by_path(whole, judged, records["path"], len(lens.names.paths)),
         )
+
+    @property
+    def everyone_mask(self) -> int:
+        """The populations that have samples, as bits."""
+        return sum(1 << each for each, strand in self.populations.items() if strand.samples)
 
     def then(self, later: Fold) -> Fold:
         buckets = self.buckets.then(later.buckets) if self.buckets and later.buckets else self.buckets or later.buckets
@@ -75,6 +80,15 @@ class Fold:
         )
 
 
+def _of_everyone(stream: Stream) -> Strand:
+    return Strand.of(stream, lull_ns=0).pruned(mask_of(stream.population), growing=True)
+
+
+def mask_of(population: NDArray[np.uint8]) -> int:
+    """Return the populations that are there, as bits."""
+    return int(sum(1 << each for each in Population if (population == each).any()))
+
+
 def _by_path(whole: Stream, judged: NDArray[np.bool_], path: NDArray[np.uint8], paths: int) -> dict[int, Strand]:
     if paths < 2:
         return {}
@@ -83,9 +97,10 @@ def _by_path(whole: Stream, judged: NDArray[np.bool_], path: NDArray[np.uint8], 
 
 def fold(table: SampleTable, lens: Lens, chunk: int = CHUNK) -> Fold:
     """Fold a whole table, chunk by chunk."""
-    return reduce(Fold.then, (Fold.of(part, lens) for part in _chunks(table.records, chunk)))
+    return reduce(Fold.then, (Fold.of(part, lens) for part in chunks(table.records, chunk)))
 
 
-def _chunks(records: SampleRecords, chunk: int) -> Iterator[SampleRecords]:
+def chunks(records: SampleRecords, chunk: int = CHUNK) -> Iterator[SampleRecords]:
+    """Yield the records in parts; at least one, even of none."""
     for begin in range(0, max(1, len(records)), chunk):
         yield records[begin : begin + chunk]

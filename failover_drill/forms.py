@@ -29,7 +29,7 @@ from failover_drill.outages import Bounds, Outage
 from failover_drill.recovery import Recovery, undone_from
 from failover_drill.slo import Budget
 from failover_drill.stats import quantile_us
-from failover_drill.tally import Buckets, Grouped
+from failover_drill.tally import Buckets, Grouped, sent_ns
 
 
 def span(bounds: Bounds) -> Span:
@@ -213,7 +213,7 @@ def moved(
     if measured.recovery is None:
         return None, None
     records = facts.samples.records
-    sent = records["intended_ns"] + records["late_us"].astype(np.int64) * 1000
+    sent = sent_ns(records)
     good = (records["outcome"] == 0) & (records["population"] == int(population))
     chosen = good & (sent >= measured.recovery.start.at_ns) & (sent < until_ns)
     regions = list(facts.samples.names.regions)

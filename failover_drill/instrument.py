@@ -13,6 +13,7 @@ from failover_drill.fold import Fold, Lens, fold
 from failover_drill.outages import Outage
 from failover_drill.stats import Latencies
 from failover_drill.strand import Ints
+from failover_drill.tally import sent_ns
 
 LOST_SHARE = 0.001
 """More samples lost than this, and the rest may not be the whole story."""
@@ -40,7 +41,7 @@ def slack_ns(facts: Facts) -> int:
 def control(facts: Facts, outages: Sequence[Outage]) -> Control:
     """Hold the control probe against the target's outages."""
     records = facts.control.records
-    sent = records["intended_ns"] + records["late_us"].astype(np.int64) * 1000
+    sent = sent_ns(records)
     bad = (records["outcome"] != Outcome.OK) & (records["outcome"] != Outcome.CUT)
     during = _inside(sent, outages)
     lens = Lens(facts.control.names, facts.anchor, tuple(Population))

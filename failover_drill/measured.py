@@ -8,14 +8,14 @@ from math import inf
 
 import numpy as np
 
-from failover_drill.facts import Facts, Objectives, Population, SampleTable
-from failover_drill.fold import Fold, Lens, fold
+from failover_drill.facts import Facts, Objectives, Population, SampleRecords, SampleTable
+from failover_drill.fold import Fold, Lens, chunks, fold
 from failover_drill.instrument import slack_ns
 from failover_drill.outages import NOTHING, Bounds, Outage, Pace, downtime, longest, merge, outages, total, whole
 from failover_drill.recovery import Recovery, recovery
 from failover_drill.stats import most_failing
-from failover_drill.strand import Episodes, Strand
-from failover_drill.tally import NO_LATENCIES
+from failover_drill.strand import Strand
+from failover_drill.tally import NO_LATENCIES, sent_ns
 
 LISTED = 500
 """No more outages than this are listed; all of them are counted."""
@@ -58,7 +58,7 @@ def measure(facts: Facts, objectives: Objectives) -> Measured:
     apart = {each: whole(folded.populations[each].episodes, pace) for each in Population}
     judged = {each: apart[each] for each in objectives.judged}
     found = outages(merge(whole(folded.judged.episodes, pace), judged), folded.ceiling, pace, slack)
-    every = _of_all(folded.everyone.episodes, folded)
+    every = folded.everyone.pruned(folded.everyone_mask).episodes
     return Measured(
         fold=folded,
         slack_ns=slack,
@@ -74,16 +74,10 @@ def measure(facts: Facts, objectives: Objectives) -> Measured:
 
 def in_order(table: SampleTable) -> SampleTable:
     """Return the table in order of sending; usually it is already."""
-    sent = table.records["intended_ns"] + table.records["late_us"].astype(np.int64) * 1000
-    if bool((sent[1:] >= sent[:-1]).all()):
+    if _is_ordered(table.records):
         return table
+    sent = sent_ns(table.records)
     return SampleTable(table.records[np.argsort(sent, kind="stable")], table.names)
-
-
-def _of_all(episodes: Episodes, folded: Fold) -> Episodes:
-    """Keep the stretches in which every population was bad: one that had no sample in it may have been served."""
-    mask = sum(1 << each for each in Population if folded.populations[each].samples)
-    return np.asarray(episodes[episodes["populations"] == mask])
 
 
 def _shares(folded: Fold, objectives: Objectives) -> dict[Population, float]:
@@ -100,6 +94,16 @@ def _unseen(lost: Bounds, judged: Strand) -> Bounds:
         return lost
     watched = judged.last_ns - judged.first_ns
     return Bounds(lost.estimate_ns, lost.at_least_ns, lost.at_most_ns + most_failing(judged.samples) * watched)
+
+
+def _is_ordered(records: SampleRecords) -> bool:
+    before = np.iinfo(np.int64).min
+    for part in chunks(records):
+        sent = sent_ns(part)
+        if sent[:1] < before or not bool((sent[1:] >= sent[:-1]).all()):
+            return False
+        before = sent[-1] if len(sent) else before
+    return True
 
 
 def pace_of(facts: Facts, folded: Fold) -> Pace:

@@ -31,6 +31,7 @@ from failover_drill.facts import (
 )
 from failover_drill.outages import Bounds
 from failover_drill.strand import Ints
+from failover_drill.tally import sent_ns
 
 AUTHORITY = "authority"
 KNOWN_BAD = {"Degraded", "Inactive", "Stopped", "Disabled"}
@@ -120,22 +121,21 @@ class Judged:
     sent_ns: Ints
     done_ns: Ints
     bad: NDArray[np.bool_]
-    client: Ints  # population and name cache as one number
+    client: NDArray[np.int32]  # population and name cache as one number
     region: NDArray[np.uint8]
 
     @classmethod
     def since(cls, table: SampleTable, from_ns: int, judged: Iterable[Population]) -> Judged:
         records = table.records
-        sent = records["intended_ns"] + records["late_us"].astype(np.int64) * 1000
+        sent = sent_ns(records)
         records, sent = records[(begin := int(np.searchsorted(sent, from_ns))) :], sent[begin:]
         chosen = np.isin(records["population"], [int(each) for each in judged]) & (records["outcome"] != Outcome.CUT)
-        records, sent = records[chosen], sent[chosen]
         return cls(
-            sent,
-            sent + records["took_us"].astype(np.int64) * 1000,
-            records["outcome"] != Outcome.OK,
-            records["population"].astype(np.int64) << 16 | records["resolver"],
-            records["region"],
+            sent[chosen],
+            sent[chosen] + records["took_us"][chosen].astype(np.int64) * 1000,
+            records["outcome"][chosen] != Outcome.OK,
+            records["population"][chosen].astype(np.int32) << 16 | records["resolver"][chosen],
+            records["region"][chosen],
         )
 
 

@@ -14,7 +14,7 @@ edges of an outage, and where only some clients are out, good and bad interleave
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,17 @@ class Strand:
             max(self.blind_ns, later.blind_ns, seam),
             self._episodes_then(later),
         )
+
+    def pruned(self, populations: int, growing: bool = False) -> Strand:
+        """Leave out the episodes in which one of `populations` (bits) had no bad sample.
+
+        While it is growing, one at an open end stays: what comes before or after may complete it.
+        """
+        kept = self.episodes["populations"] & populations == populations
+        if growing and len(kept):
+            kept[0] |= not self.first_good
+            kept[-1] |= not self.last_good
+        return replace(self, episodes=self.episodes[kept])
 
     def _episodes_then(self, later: Strand) -> Episodes:
         ours, theirs = self.episodes.copy(), later.episodes.copy()

@@ -17,6 +17,11 @@ KINDS = len(Outcome)
 MINUTE_NS = 60_000_000_000
 
 
+def sent_ns(records: SampleRecords) -> Ints:
+    """Return when each sample really went out."""
+    return np.asarray(records["intended_ns"] + records["late_us"].astype(np.int64) * 1000, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """A chunk of records as the columns that all folds need."""
@@ -32,7 +37,7 @@ class Columns:
         outcome = records["outcome"]
         return cls(
             records,
-            records["intended_ns"] + records["late_us"].astype(np.int64) * 1000,
+            sent_ns(records),
             records["took_us"].astype(np.int64) * 1000,
             outcome == Outcome.OK,
             outcome != Outcome.CUT,
@@ -149,9 +154,9 @@ NO_LATENCIES = Latencies(np.zeros(BINS, np.int64), 0)
 
 
 def _served(columns: Columns, regions: int) -> Counts:
-    kept = columns.records[columns.uncut]
-    at, bad = kept["population"].astype(np.int64), ~columns.good[columns.uncut]
-    return _cube(at, kept["region"], regions, bad, len(Population))
+    kept = columns.uncut
+    at = columns.records["population"][kept].astype(np.int64)
+    return _cube(at, columns.records["region"][kept], regions, ~columns.good[kept], len(Population))
 
 
 def _lags(records: SampleRecords) -> dict[int, Latencies]:
