@@ -159,6 +159,7 @@ class EstateConfig(_Table):
     identity_port: Port = 0
     control_port: Port = 0
     proxy_port: Port = 0
+    cut_in_flight: bool = False  # whether requests under way at a stop are cut
     seed: int | None = None  # of weighted routing and of faults' chances; None: a fresh one
     profile: ProfileConfig = ProfileConfig()
     regions: list[RegionConfig] = [RegionConfig(location="eastus"), RegionConfig(location="westus3")]

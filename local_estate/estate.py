@@ -132,6 +132,7 @@ class Estate:
             https_port=config.https_port,
             has_certificate=lambda app, host: host in app.certificates,
             version_of=lambda app: app.version,
+            cut_in_flight=config.cut_in_flight,
         )
 
     async def _start_names(self, delays: Delays) -> None:
