@@ -135,7 +135,7 @@ class ArmPlatform:
         dns, monitor = profile.dns_config, profile.monitor_config
         return ProfileState(
             enabled=profile.profile_status == "Enabled",
-            health=str(monitor.profile_monitor_status) if monitor else "",
+            health=_word(monitor.profile_monitor_status) if monitor else "",
             fqdn=str(dns.fqdn) if dns else "",
             ttl_s=int(dns.ttl or 0) if dns else 0,
             routing=str(profile.traffic_routing_method),
@@ -174,10 +174,15 @@ def _parent(endpoint_id: str) -> tuple[str, str]:
     return profile_id, kind
 
 
+def _word(value: Any) -> str:
+    """Return an enum of the SDK as Azure writes it; `str` would give its Python name."""
+    return str(getattr(value, "value", value) or "")
+
+
 def _endpoint(model: Any) -> EndpointState:
     return EndpointState(
         enabled=model.endpoint_status == "Enabled",
-        health=str(model.endpoint_monitor_status),
+        health=_word(model.endpoint_monitor_status),
         target=str(model.target or ""),
         priority=model.priority,
     )
