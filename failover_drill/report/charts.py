@@ -56,13 +56,9 @@ def waterfall(segments: Sequence[Mapping[str, Any]], rto_s: float, forecast: Map
     total = sum(each["took_s"] for each in segments)
     end = max(total, sum((forecast or {}).values())) * 1.04 or 1.0
     rows = len(segments)
-    plot = without_rows(frame("waterfall", rows * ROW + 34, Range1d(-end * 0.01, end), Range1d(rows, 0)))
+    plot = without_rows(frame("waterfall", rows * ROW + 26, Range1d(0, end), Range1d(rows, 0)))
     plot.min_border_left = 14
     plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
-    plot.xaxis.axis_label = "seconds since the first disruptive act"
-    plot.xaxis.axis_label_text_font_style = "normal"
-    plot.xaxis.axis_label_text_font_size = "12px"
-    paint(plot.xaxis[0], axis_label_text_color="muted")
     _measured(plot, segments)
     if forecast:
         _predicted(plot, segments, forecast)

@@ -83,10 +83,13 @@
     if (end < begin) return { x: begin, text: "", align: "left", offset: 0 };
     const inside = { x: begin, text: shortened(full[i], (end - begin) * scale - 8), align: "left", offset: 5 };
     if (!beside[i] || inside.text === full[i]) return inside;
-    const rightward = (time.end - end) * scale >= pen.measureText(full[i]).width + 8;
-    return rightward ? { x: end, text: full[i], align: "left", offset: 6 } : { x: begin, text: full[i], align: "right", offset: -6 };
+    const before = (begin - time.start) * scale - 8, after = (time.end - end) * scale - 8;
+    if (after >= Math.min(before, pen.measureText(full[i]).width))
+      return { x: end, text: shortened(full[i], after), align: "left", offset: 6 };
+    return { x: begin, text: shortened(full[i], before), align: "right", offset: -6 };
   }
   function fit(plot) {
+    plot.below[0].ticker.desired_num_ticks = Math.max(2, Math.min(8, Math.floor(plot.inner_width / 90)));
     const scale = plot.inner_width / (time.end - time.start);
     for (const renderer of plot.renderers) {
       const source = renderer.data_source;
