@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from failover_drill.adapters.load import Load
-from failover_drill.facts import Flag, Outcome, Population, SampleTable
-from failover_drill.samples import read_samples
+from failover_drill.facts import Facts, Flag, Objectives, Outcome, Population, SampleTable
+from failover_drill.measured import measure
+from failover_drill.samples import now_anchor, read_samples
 from failover_drill.traffic import TrafficPlan
 from tests.servers import Authority, LoopThread, Site, free_port, loop_thread
 
@@ -146,3 +147,27 @@ def test_reused_connections_are_marked(sites: tuple[Site, Site], tmp_path: Path)
     assert not reused[fresh].any()
     assert np.count_nonzero(reused[~fresh]) > 40
     assert sites[0].connections == np.count_nonzero(~reused)
+
+
+def test_hang_is_measured_whole(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    """A hang of 2 s, with deadlines of 0.5 s, is found as one outage whose bounds hold its true length."""
+    anchor = now_anchor()
+    plan = plan_for(sites[0], tmp_path, rate=200.0, timeout_s=0.5, slow_s=0.4)
+    with Load() as load:
+        load.start(plan, tmp_path)
+        time.sleep(1.5)
+        began = sites[0].become("hang")
+        time.sleep(2.0)
+        ended = sites[0].become("ok")
+        time.sleep(1.5)
+        load.stop()
+    samples, workers = read_samples(tmp_path)
+    control, control_workers = read_samples(tmp_path, "control")
+    facts = Facts(
+        drill="hang", run="1", anchor=anchor, primary="eastus", secondary="westus3", interval_ns=plan.gap_ns,
+        samples=samples, control=control, workers=workers, control_workers=control_workers,
+    )  # fmt: skip
+    (outage,) = measure(facts, Objectives()).outages
+    assert outage.outcome is Outcome.TIMEOUT
+    assert outage.length.at_least_ns <= ended - began <= outage.length.at_most_ns
+    assert outage.length.at_most_ns - outage.length.at_least_ns < 0.5e9
