@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -397,7 +396,7 @@ class Front:
         """Return the value of the Date header, made anew each second."""
         now = int(time.time())
         if now != self._second:
-            self._second, self._date = now, formatdate(now, usegmt=True).encode()
+            self._second, self._date = now, time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now)).encode()
         return self._date
 
 

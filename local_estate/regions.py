@@ -25,14 +25,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_estate import ports
 from local_estate.behaviour import Behaviour
-from local_estate.certs import Authority
 from local_estate.delays import Delays
 from local_estate.topology import WebApp, World
 from local_estate.truth import Truth
+
+if TYPE_CHECKING:  # cryptography takes 150 ms to import: the processes boot meanwhile
+    from local_estate.certs import Authority
 
 ANSWER_WITHIN_S = 10.0
 _SLOT_BYTES = 64 * 8
