@@ -6,6 +6,7 @@ facts ──measure──► outages, downtime, recovery ──judge──► ve
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from failover_drill.facts import Facts, Objectives
@@ -13,7 +14,7 @@ from failover_drill.findings_form import SCHEMA, DrillForm, Findings, SelfTestFo
 from failover_drill.forms import downtime_form, recovery_form, slo_form, timeline, traffic_form
 from failover_drill.instrument import fitness
 from failover_drill.judgements import conclude, judgements
-from failover_drill.measured import Measured, measure
+from failover_drill.measured import Measured, in_order, measure
 from failover_drill.notes import notes
 from failover_drill.strips import action_form, dns_form, monitor_strips, step_form
 
@@ -22,6 +23,7 @@ __all__ = ["SCHEMA", "Findings", "Verdict", "analyse"]
 
 def analyse(facts: Facts, objectives: Objectives) -> Findings:
     """Judge one run."""
+    facts = replace(facts, samples=in_order(facts.samples), control=in_order(facts.control))
     measured = measure(facts, objectives)
     fit = fitness(facts, measured.fold, measured.outages, self_test_form(facts.self_test))
     judged = judgements(facts, objectives, measured, fit)

@@ -57,7 +57,7 @@ def control(facts: Facts, outages: Sequence[Outage]) -> Control:
 def _inside(sent: Ints, outages: Sequence[Outage]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     edges = np.zeros(len(sent) + 1, np.int64)
     for each in outages:
-        begin, end = np.searchsorted(sent, [each.first_ns, each.last_ns])
+        begin, end = np.searchsorted(sent, each.first_ns), np.searchsorted(sent, each.last_ns, side="right")
         edges[begin] += 1
         edges[end] -= 1
     return np.asarray(np.cumsum(edges[:-1]) > 0)

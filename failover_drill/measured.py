@@ -51,9 +51,8 @@ class Measured:
 
 
 def measure(facts: Facts, objectives: Objectives) -> Measured:
-    """Fold the samples and find what was lost. Pure."""
-    table = in_order(facts.samples)
-    folded = fold(table, Lens(table.names, facts.anchor, objectives.judged))
+    """Fold the samples, which must be in order of sending, and find what was lost. Pure."""
+    folded = fold(facts.samples, Lens(facts.samples.names, facts.anchor, objectives.judged))
     pace, slack = pace_of(facts, folded), slack_ns(facts)
     apart = {each: whole(folded.populations[each].episodes, pace) for each in Population}
     judged = {each: apart[each] for each in objectives.judged}
@@ -100,9 +99,11 @@ def _is_ordered(records: SampleRecords) -> bool:
     before = np.iinfo(np.int64).min
     for part in chunks(records):
         sent = sent_ns(part)
-        if sent[:1] < before or not bool((sent[1:] >= sent[:-1]).all()):
+        if not len(sent):
+            continue
+        if sent[0] < before or not bool((sent[1:] >= sent[:-1]).all()):
             return False
-        before = sent[-1] if len(sent) else before
+        before = sent[-1]
     return True
 
 

@@ -194,7 +194,9 @@ def recovery(facts: Facts, objectives: Objectives, slack_ns: int = 0) -> Recover
         return _unrecovered(start, samples, undone, by_undo, marks)
     marks.append(
         Boundary(
-            Segment.DRAIN, drained(facts, samples, found.at_ns), "the last judged client was served by the secondary"
+            Segment.DRAIN,
+            drained(facts, samples, found.latest_ns),
+            "the last judged client was served by the secondary",
         )
     )
     return Recovery(
