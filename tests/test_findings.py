@@ -226,7 +226,7 @@ def test_sla_minutes_count_whole_clock_minutes() -> None:
         told = analyse(facts(samples, S, anchor=ClockAnchor(wall_ns=60 * S, mono_ns=0)), STEADY).downtime
         return told.sla_minutes, told.minutes_watched
 
-    assert (minutes(50), minutes(70)) == ((0, 2), (1, 2))
+    assert (minutes(50), minutes(70)) == ((0, 3), (1, 3))
 
 
 def everything() -> Facts:
