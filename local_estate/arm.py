@@ -247,7 +247,14 @@ def with_headers(response: Response, request: Request, operation: Operation | No
             ("x-msedge-ref", f"Ref A: {uuid.uuid4().hex.upper()} Ref B: LOCALESTATE Ref C: {now:%Y-%m-%dT%H:%M:%SZ}")
         )
     headers.append(_remaining(operation))
-    return replace(response, headers=(*response.headers, *headers))
+    return replace(response, headers=(*_typed(response, style), *headers))
+
+
+def _typed(response: Response, style: Style) -> tuple[tuple[str, str], ...]:
+    """Microsoft.Web names no charset [R]."""
+    if style is not Style.SITES or response.status >= 400:
+        return response.headers
+    return tuple((name, value.removesuffix("; charset=utf-8")) for name, value in response.headers)
 
 
 _ASP = (("X-AspNet-Version", "4.0.30319"), ("X-Powered-By", "ASP.NET"))

@@ -205,7 +205,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _names(sent: dict[str, Any], key: str) -> tuple[str, ...]:
-    value = sent.get(key) or []
+    value = [] if sent.get(key) is None else sent[key]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise bad_request(f"The property '{key}' must be a list of names.")
     return tuple(value)

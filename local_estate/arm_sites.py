@@ -173,9 +173,7 @@ def _slot_host(parent: WebApp, slot: str) -> str:
 def _changed(call: Call, app: WebApp, body: Body) -> WebApp:
     """Return the app with what a PUT or PATCH body sets; read-only properties are ignored."""
     properties = _properties(body)
-    config = properties.get("siteConfig") or {}
-    if not isinstance(config, dict):
-        raise bad_request("The property 'siteConfig' must be an object.")
+    config = _object(properties, "siteConfig")
     plan = properties.get("serverFarmId") or app.plan
     tags = tags_of(body)
     kind = body.get("kind")
@@ -195,10 +193,16 @@ def _changed(call: Call, app: WebApp, body: Body) -> WebApp:
 
 
 def _properties(body: Body) -> dict[str, Any]:
-    properties = body.get("properties") or {}
-    if not isinstance(properties, dict):
-        raise bad_request("The property 'properties' must be an object.")
-    return properties
+    return _object(body, "properties")
+
+
+def _object(node: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = node.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise bad_request(f"The property '{key}' must be an object.")
+    return found
 
 
 def _sku(call: Call, plan: object) -> str | None:
