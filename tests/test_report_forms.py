@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from csv import DictReader
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 from markupsafe import escape
+from prometheus_client.openmetrics import parser as openmetrics_format
+from prometheus_client.parser import text_string_to_metric_families as older_format
 
-from failover_drill.report import html, junit_properties, markdown
+from failover_drill.report import csv, cucumber, html, junit_properties, markdown, openmetrics
 from failover_drill.report.figures import key_figures
 from failover_drill.report.markdown import cell
-from failover_drill.report.words import duration
+from failover_drill.report.words import duration, rfc3339
 from tests.report_cases import CASES, Findings, page_of
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -27,9 +33,13 @@ def test_cases_are_findings(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_form_tells_the_same_numbers(case: str) -> None:
-    """HTML, Markdown and JUnit give each key figure in the same words, or the same exact value, as findings.json has it."""
+    """A key figure has the same words in HTML and Markdown, the same exact number in HTML, JUnit, CSV and OpenMetrics."""
     findings: Findings = CASES[case]()
     page, text, properties = page_of(case), markdown(findings), junit_properties(findings)
+    rows = {row["figure"]: row for row in DictReader(StringIO(csv(findings)))}
+    metrics = {
+        value for _, _, value in _samples(openmetrics_format.text_string_to_metric_families, openmetrics(findings))
+    }
     figures = key_figures(findings)
     assert figures
     for figure in figures:
@@ -38,6 +48,10 @@ def test_every_form_tells_the_same_numbers(case: str) -> None:
         assert f"| {cell(figure.label)} | {cell(figure.text)} |" in text
         if figure.value is not None:
             assert repr(figure.value) in properties.values()
+        row = rows[figure.key]
+        for column, exact in (("value", figure.value), ("at_least", figure.at_least), ("at_most", figure.at_most)):
+            assert row[column] == ("" if exact is None else repr(exact))
+            assert (exact is None) or (exact in metrics)
 
 
 def test_key_figures_are_those_of_the_findings() -> None:
@@ -141,6 +155,54 @@ def test_the_page_names_no_other_place(case: str) -> None:
 def test_the_same_findings_give_the_same_page() -> None:
     """A report is a function of its findings: made again, it is the same to the byte."""
     assert html(CASES["met"]()) == page_of("met")
+
+
+def _samples(parse: Callable[[str], Any], text: str) -> set[tuple[str, tuple[tuple[str, str], ...], float]]:
+    return {(each.name, tuple(each.labels.items()), each.value) for family in parse(text) for each in family.samples}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_both_readers_of_metrics_read_the_same(case: str) -> None:
+    """An OpenMetrics parser and one of the older Prometheus format read the same samples; exactly one verdict is 1."""
+    text = openmetrics(CASES[case]())
+    new, old = _samples(openmetrics_format.text_string_to_metric_families, text), _samples(older_format, text)
+    assert new == old
+    verdicts = {dict(labels)["verdict"]: value for name, labels, value in new if name == "failover_drill_verdict"}
+    assert [each for each, value in verdicts.items() if value == 1.0] == [CASES[case]()["verdict"]]
+
+
+def test_steps_that_never_ran_are_skipped_in_cucumber_json() -> None:
+    """Cucumber JSON calls one step failed, those after it skipped, and says when the scenario began."""
+    findings = CASES["failed"]()
+    (feature,) = json.loads(cucumber(findings))
+    (scenario,) = feature["elements"]
+    statuses = [step["result"]["status"] for step in scenario["steps"]]
+    outcomes = [step["outcome"] for step in findings["steps"]]
+    assert statuses == [{"passed": "passed", "failed": "failed", "not run": "skipped"}[each] for each in outcomes]
+    assert statuses.count("failed") == 1
+    assert all("duration" not in step["result"] for step in scenario["steps"] if step["result"]["status"] == "skipped")
+    assert scenario["steps"][0]["result"]["duration"] == round(findings["steps"][0]["took_s"] * 1e9)
+    assert scenario["start_timestamp"] == rfc3339(findings["drill"]["began"])
+    assert feature["uri"].endswith(".feature")
+
+
+def test_a_spreadsheet_runs_nothing() -> None:
+    """A name that begins like a formula is a text in CSV."""
+    findings = CASES["met"]()
+    findings["drill"]["name"] = '=HYPERLINK("http://127.0.0.1:9")'
+    assert next(DictReader(StringIO(csv(findings))))["drill"].startswith("'=")
+
+
+def test_predicted_stands_beside_measured() -> None:
+    """Where the findings hold a forecast, HTML and Markdown show each segment's predicted length beside the measured one."""
+    findings = CASES["met"]()
+    findings["forecast"] = {"segments": [{"name": "switch DNS", "took_s": 1.25}, {"name": "propagate", "took_s": 5.5}]}
+    page, text = html(findings), markdown(findings)
+    assert '<th scope="col" class="n">Predicted</th>' in page
+    assert 'data-of="Predicted">5.50 s</td>' in page
+    row = next(line for line in text.splitlines() if line.startswith("| propagate"))
+    assert row.split("|")[3].strip() == "5.50 s"
+    assert "Predicted" not in page_of("met")
 
 
 def test_a_comment_fits() -> None:

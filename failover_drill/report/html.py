@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from failover_drill.report import charts, embed, figures, headline, words
 from failover_drill.report.ink import DARK, LIGHT
 from failover_drill.report.timeline import region_token, timeline
+
+MOST_ROWS = 200  # of a table; findings.json has all
 
 
 def html(findings: Mapping[str, Any]) -> str:
@@ -35,10 +38,25 @@ def html(findings: Mapping[str, Any]) -> str:
             region_token=lambda name: region_token(name, findings["drill"]),
             library=embed.library(),
             charts=embed.charts({f"chart-{name}": plot for name, plot in roots.items()}),
+            facts=embed.packed(json.dumps(_for_the_script(findings), separators=(",", ":"))),
+            most_rows=MOST_ROWS,
             light=LIGHT,
             dark=DARK,
         )
     )
+
+
+def _for_the_script(findings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the cursor reads out beyond the charts' own columns."""
+    recovery = findings["recovery"]
+    return {
+        "steps": [{name: each[name] for name in ("index", "text", "began", "ended")} for each in findings["steps"]],
+        "dns": findings["dns"]["strips"],
+        "monitor": findings["monitor"],
+        "recovery": {"began": recovery["began"], "ended": recovery["ended"]},
+        "light": LIGHT,
+        "dark": DARK,
+    }
 
 
 def _stills(findings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 "use strict";
 (async () => {
   const byId = (id) => document.getElementById(id);
-  const facts = JSON.parse(byId("facts").textContent);
 
   async function unpack(id) {
     const bytes = Uint8Array.from(atob(byId(id).textContent), (each) => each.charCodeAt(0));
@@ -24,8 +23,9 @@
   }
 
   if (!("DecompressionStream" in window)) return giveUp("this browser cannot unpack them.");
-  let charts;
+  let charts, facts;
   try {
+    facts = JSON.parse(await unpack("facts"));
     charts = await draw();
   } catch (error) {
     return giveUp(String(error));
@@ -50,6 +50,29 @@
   const repaint = () => paint(dark.matches ? facts.dark : facts.light);
   dark.addEventListener("change", repaint);
   repaint();
+
+  // --- paper gets drawings that scale, in the colours of paper
+  function onPaper() {
+    paint(facts.light);
+    for (const view of Bokeh.index.roots) {
+      const place = byId(`chart-${view.model.name}`);
+      const { width, height } = view.bbox;
+      const image = new Image();
+      const svg = view.export("svg").ctx.get_serialized_svg(true);
+      image.src = "data:image/svg+xml," + encodeURIComponent(svg.replace("<svg ", `<svg viewBox="0 0 ${width} ${height}" `));
+      image.className = "print";
+      image.alt = "";
+      place.append(image);
+      place.classList.add("printing");
+    }
+  }
+  function onScreen() {
+    for (const each of document.querySelectorAll(".print")) each.remove();
+    for (const each of document.querySelectorAll(".printing")) each.classList.remove("printing");
+    repaint();
+  }
+  addEventListener("beforeprint", onPaper);
+  addEventListener("afterprint", onScreen);
 
   // --- a finger scrolls the page; it must not be caught by a chart
   if (matchMedia("(pointer: coarse)").matches) for (const plot of plots) plot.toolbar.active_drag = null;
