@@ -14,9 +14,7 @@ the event loop. No request is served between the stamp and the change, so the st
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import socket
 import struct
 import time
 from collections import deque
@@ -25,16 +23,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import httptools
-
-from local_estate import pages
 from local_estate.behaviour import NETWORK, Behaviour, Kind
+from local_estate.connection import Ask, Connection
+from local_estate.replies import Parts, Replies
 from local_estate.truth import Truth
 
-HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
-QUEUE_LIMIT = 64  # requests sent ahead of a delayed answer
 SLOTS = 64  # apps per region; the last good answer of each has 8 bytes in shared memory
-_HARD_CLOSE = struct.pack("ii", 1, 0)
 _CACHE = 1024
 
 
@@ -44,15 +38,6 @@ class State(StrEnum):
     RUNNING = "running"
     STARTING = "starting"
     STOPPED = "stopped"
-
-
-class Ask(NamedTuple):
-    """One whole request."""
-
-    host: bytes | None
-    url: bytes
-    method: bytes
-    keep: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +63,7 @@ class Bound(NamedTuple):
     """A host name bound to an app, with the parts of its answers that never change."""
 
     app: App
-    head: bytes
-    body: bytes
+    parts: Parts
 
 
 class Front:
@@ -99,8 +83,7 @@ class Front:
         https_port: int = 443,
     ) -> None:
         self.region = region
-        self.instance = instance
-        self.https_port = https_port
+        self.replies = Replies(region, instance, https_port)
         self.cut_in_flight = False
         self.apps: dict[str, App] = {}
         self.behaviours: dict[str, Behaviour] = {}
@@ -110,10 +93,7 @@ class Front:
         self._told = told
         self._hosts: dict[str, Bound] = {}
         self._seen: dict[bytes | None, Bound | None] = {}
-        self._paths: dict[bytes, bytes] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._second = 0
-        self._date = b""
 
     # ---- switches -------------------------------------------------------------------------------------------------
 
@@ -206,7 +186,11 @@ class Front:
             self._drop(self.apps[name])
         for name, given in table.items():
             self._put(name, given, ready)
-        self._hosts = {host: self._bound(app, host) for app in self.apps.values() for host in app.hosts}
+        self._hosts = {
+            host: Bound(app, self.replies.parts(app.name, app.version, host, affinity=app.affinity))
+            for app in self.apps.values()
+            for host in app.hosts
+        }
         self._seen.clear()
 
     def _drop(self, app: App) -> None:
@@ -234,7 +218,7 @@ class Front:
         """A stopped app: those who waited for its start get the 403; requests under way are cut where so configured."""
         held, app.held = app.held, []
         for connection, ask in held:
-            connection.answer(self._stopped(), ask._replace(keep=False))
+            connection.answer(self.replies.stopped(), ask._replace(keep=False))
         if self.cut_in_flight:
             for connection in tuple(app.under_way):
                 connection.cut()
@@ -247,21 +231,6 @@ class Front:
             else:
                 connection.cut()
 
-    def _bound(self, app: App, host: str) -> Bound:
-        cookies = ""
-        if app.affinity:
-            rest = f"{self.instance};Path=/;HttpOnly;"
-            cookies = (
-                f"Set-Cookie: ARRAffinity={rest}Secure;Domain={host}\r\n"
-                f"Set-Cookie: ARRAffinitySameSite={rest}SameSite=None;Secure;Domain={host}\r\n"
-            )
-        head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Region: {self.region}\r\n{cookies}Content-Length: "
-        )
-        parts = {"region": self.region, "app": app.name, "version": app.version, "instance": self.instance[:12]}
-        body = json.dumps(parts, separators=(",", ":"))[:-1] + ',"served":'
-        return Bound(app, head.encode("latin-1", "replace"), body.encode())
-
     # ---- requests -------------------------------------------------------------------------------------------------
 
     def serve(self, connection: Connection, ask: Ask) -> None:
@@ -270,14 +239,14 @@ class Front:
             return
         bound = self._find(ask.host)
         if bound is None:
-            connection.answer(self._not_found(), ask._replace(keep=False))
+            connection.answer(self.replies.not_found(), ask._replace(keep=False))
         elif bound.app.state is State.STARTING:
             connection.hold()
             bound.app.held.append((connection, ask))
         elif bound.app.state is State.STOPPED:
-            connection.answer(self._stopped(), ask._replace(keep=False))
+            connection.answer(self.replies.stopped(), ask._replace(keep=False))
         elif bound.app.https_only and not connection.tls:
-            connection.answer(self._to_https(ask), ask)
+            connection.answer(self.replies.to_https(ask), ask)
         elif self.behaviours:
             self._hurt(connection, ask, bound)
         else:
@@ -327,17 +296,14 @@ class Front:
         if worst is None:
             connection.answer(self._good(bound, ask), ask)
         elif worst.kind is Kind.STOPPED:
-            connection.answer(self._stopped(), ask._replace(keep=False))
+            connection.answer(self.replies.stopped(), ask._replace(keep=False))
         else:
-            connection.answer(self._bad(worst, ask), ask)
+            connection.answer(self.replies.bad(worst, ask), ask)
 
     def _good(self, bound: Bound, ask: Ask) -> bytes:
-        app = bound.app
-        app.served += 1
-        body = b'%b%d,"path":%b}' % (bound.body, app.served, self._path(ask.url))
-        self._stamp_good(app)
-        head = b"%b%d\r\nDate: %b\r\n%b\r\n" % (bound.head, len(body), self.date(), _CLOSING[ask.keep])
-        return head if ask.method == b"HEAD" else head + body
+        bound.app.served += 1
+        self._stamp_good(bound.app)
+        return self.replies.good(bound.parts, bound.app.served, ask)
 
     def _stamp_good(self, app: App) -> None:
         now_ns = time.monotonic_ns()
@@ -348,195 +314,6 @@ class Front:
         elif not app.serving:  # asked before the app ceased, answered after
             self._truth.write("last_good", t_ns=now_ns, region=self.region, app=app.name, in_flight=True)
 
-    def _bad(self, behaviour: Behaviour, ask: Ask) -> bytes:
-        if behaviour.kind is Kind.WRONG_CONTENT:
-            line, body, kind = (
-                b"200 OK",
-                b'{"message":"This is not the page you were looking for."}',
-                b"application/json",
-            )
-        else:
-            line, body, kind = (
-                b"%d Service Unavailable" % behaviour.status,
-                b"The service is unavailable.",
-                b"text/html",
-            )
-        head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nX-Region: %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n" % (
-            line, kind, self.region.encode(), len(body), self.date(), _CLOSING[ask.keep],
-        )  # fmt: skip
-        return head if ask.method == b"HEAD" else head + body
-
-    def _to_https(self, ask: Ask) -> bytes:
-        host = (ask.host or b"").partition(b":")[0]
-        port = b"" if self.https_port == 443 else b":%d" % self.https_port
-        return b"HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nLocation: https://%b%b%b\r\nDate: %b\r\n%b\r\n" % (
-            host, port, ask.url, self.date(), _CLOSING[ask.keep],
-        )  # fmt: skip
-
-    def _stopped(self) -> bytes:
-        return pages.STOPPED_HEAD % self.date() + pages.STOPPED_BODY
-
-    def _not_found(self) -> bytes:
-        return pages.NOT_FOUND_HEAD % self.date() + pages.NOT_FOUND_BODY
-
-    def bad_request(self) -> bytes:
-        return pages.BAD_REQUEST_HEAD % self.date() + pages.BAD_REQUEST_BODY
-
-    def _path(self, url: bytes) -> bytes:
-        try:
-            return self._paths[url]
-        except KeyError:
-            pass
-        escaped = json.dumps(url.decode("utf-8", "replace")).encode()
-        if len(self._paths) < _CACHE:
-            self._paths[url] = escaped
-        return escaped
-
-    def date(self) -> bytes:
-        """Return the value of the Date header, made anew each second."""
-        now = int(time.time())
-        if now != self._second:
-            self._second, self._date = now, time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now)).encode()
-        return self._date
-
-
-_CLOSING = {True: b"", False: b"Connection: close\r\n"}
-
 
 def _hits(behaviour: Behaviour) -> bool:
     return behaviour.share >= 1 or random.random() < behaviour.share
-
-
-class Connection(asyncio.Protocol):
-    """One client's connection. Requests sent ahead of a delayed answer wait their turn."""
-
-    __slots__ = ("_front", "_head", "_hosts", "_parser", "_queue", "_size", "_url", "closed", "tls", "transport")
-
-    def __init__(self, front: Front, *, tls: bool = False) -> None:
-        self.tls = tls
-        self._front = front
-        self._parser = httptools.HttpRequestParser(self)
-        self._queue: deque[Ask] | None = None
-        self._url = b""
-        self._hosts: list[bytes] = []
-        self._head = True
-        self._size = 0
-        self.closed = False
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self.closed = True
-        self._queue = None
-
-    def data_received(self, data: bytes) -> None:
-        self._size += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._close()
-            return
-        except httptools.HttpParserError:
-            self._refuse()
-            return
-        if self._head and self._size > HEAD_LIMIT:
-            self._refuse()
-
-    def pause_writing(self) -> None:
-        if not self.closed:
-            self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if not self.closed:
-            self.transport.resume_reading()
-
-    # ---- httptools' callbacks
-
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._hosts = []
-        self._head = True
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if len(name) == 4 and name.lower() == b"host":
-            self._hosts.append(value)
-        elif len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.closed:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_headers_complete(self) -> None:
-        self._head = False
-
-    def on_message_complete(self) -> None:
-        self._size, self._head = 0, True
-        if self.closed or self.transport.is_closing():
-            return
-        modern = self._parser.get_http_version() == "1.1"
-        if len(self._hosts) > 1 or (modern and not self._hosts):
-            self._refuse()
-            return
-        keep = modern and self._parser.should_keep_alive()
-        ask = Ask(self._hosts[0] if self._hosts else None, self._url, self._parser.get_method(), keep)
-        if self._queue is None:
-            self._front.serve(self, ask)
-        elif len(self._queue) < QUEUE_LIMIT:
-            self._queue.append(ask)
-        else:
-            self.cut()
-
-    # ---- the front's verbs
-
-    def hold(self) -> None:
-        """The answer comes later, or never; what the client sends meanwhile waits."""
-        if self._queue is None:
-            self._queue = deque()
-
-    def answer(self, response: bytes, ask: Ask) -> None:
-        """Send *response*, close unless the request wants to keep the connection, go on with what waited."""
-        if self.closed:
-            return
-        self.transport.write(response)
-        if not ask.keep:
-            self._close()
-            return
-        if self._queue is not None:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        waiting, self._queue = self._queue or deque(), None
-        while waiting and not self.closed:
-            self._front.serve(self, waiting.popleft())
-            if self._is_held():
-                self._await(waiting)
-                return
-
-    def _is_held(self) -> bool:
-        return self._queue is not None
-
-    def _await(self, asks: deque[Ask]) -> None:
-        self._queue = asks
-
-    def reset(self) -> None:
-        """Answer with RST."""
-        sock = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _HARD_CLOSE)
-        self.closed = True
-        self.transport.abort()
-
-    def cut(self) -> None:
-        """Close without an answer."""
-        if not self.closed:
-            self._close()
-
-    def _refuse(self) -> None:
-        if not self.closed:
-            self.transport.write(self._front.bad_request())
-            self._close()
-
-    def _close(self) -> None:
-        self.closed = True
-        self.transport.close()

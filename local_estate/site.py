@@ -35,7 +35,8 @@ import uvloop
 
 from local_estate import ports
 from local_estate.behaviour import Behaviour, behaviour_from
-from local_estate.front import SLOTS, Connection, Front
+from local_estate.connection import Connection
+from local_estate.front import SLOTS, Front
 from local_estate.truth import Truth
 
 BACKLOG = 1024
