@@ -12,10 +12,7 @@ For faults:  `server.dns_fault("fault-3", DnsFault(DnsKind.SERVFAIL, share=0.5))
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,16 +31,27 @@ import dns.rdatatype
 import dns.rrset
 
 from local_estate import zone
+from local_estate.dnswire import (
+    LONGEST_TCP,
+    PAYLOAD,
+    Udp,
+    add_record,
+    failed,
+    parsed,
+    refusal,
+    serve_frames,
+    size_for,
+    sockets_on,
+    to_wire,
+    unreadable,
+)
 from local_estate.places import Source, SourceMap
 from local_estate.routing import Healths
 from local_estate.topology import World
 from local_estate.truth import Truth
-from local_estate.zone import Record, Reply, Snapshot
+from local_estate.zone import Reply, Snapshot
 
-PAYLOAD = 1232  # bytes, the flag day value
 MEMO_LIMIT = 4096
-TCP_IDLE_S = 10.0
-LONGEST_TCP = 65535
 
 
 class DnsKind(StrEnum):
@@ -198,7 +206,7 @@ class NameServer:
     def reply_to(self, wire: bytes, peer: str, limit: int) -> bytes | None:
         """Return the answer to the question *wire* from address *peer*, at most *limit* bytes before EDNS; None: stay silent."""
         if self._faults and (kind := self._struck()):
-            return None if kind is DnsKind.SILENT else _failed(wire)
+            return None if kind is DnsKind.SILENT else failed(wire)
         key = (wire[2:], limit, peer)
         if (known := self._memo.get(key)) is not None:
             return wire[:2] + known
@@ -220,18 +228,16 @@ class NameServer:
 
     def _made(self, wire: bytes, peer: str, limit: int) -> tuple[bytes | None, bool]:
         """Return the response and whether it may be memoised."""
-        try:
-            query = dns.message.from_wire(wire, ignore_trailing=False)
-        except (dns.exception.DNSException, ValueError, struct.error):
+        query = parsed(wire)
+        if query is None:
             return unreadable(wire), False
         if query.flags & dns.flags.QR:
             return None, False
         try:
             response, reply = self._respond(query, peer)
         except (dns.exception.DNSException, ValueError):  # an endpoint's target that is no host name
-            return _failed(wire), False
-        size = max(limit, min(query.payload, PAYLOAD)) if query.edns >= 0 and limit < LONGEST_TCP else limit
-        return to_wire(response, size), not (reply and reply.drawn)
+            return failed(wire), False
+        return to_wire(response, size_for(query, limit)), not (reply and reply.drawn)
 
     def _respond(self, query: dns.message.Message, peer: str) -> tuple[dns.message.Message, Reply | None]:
         response = dns.message.make_response(query, our_payload=PAYLOAD)
@@ -261,53 +267,12 @@ class NameServer:
         assert task is not None
         self._streams.add(task)
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                while True:
-                    await self._one_of_stream(reader, writer)
-        except asyncio.CancelledError:
-            pass
+            await serve_frames(reader, writer, self._framed)
         finally:
             self._streams.discard(task)
-            writer.close()
 
-    async def _one_of_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(TCP_IDLE_S):
-            (size,) = struct.unpack("!H", await reader.readexactly(2))
-            wire = await reader.readexactly(size)
-            response = self.reply_to(wire, writer.get_extra_info("peername")[0], LONGEST_TCP)
-            if response is not None:
-                writer.write(struct.pack("!H", len(response)) + response)
-                await writer.drain()
-
-
-class Udp(asyncio.DatagramProtocol):
-    """Hand each datagram to *received*, which answers through `transport` when it likes."""
-
-    def __init__(self, received: Callable[[bytes, tuple[str | Any, int]], None]) -> None:
-        self._received = received
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        self._received(data, addr)
-
-
-def sockets_on(address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """Return a UDP and a TCP socket on one port. Port 0 of UDP need not be free on TCP: try some."""
-    for attempt in range(50):
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-            udp.bind((address, port))
-            tcp.bind((address, udp.getsockname()[1]))
-        except OSError:
-            udp.close()
-            tcp.close()
-            if port or attempt == 49:
-                raise
-        else:
-            return udp, tcp
-    raise AssertionError("unreachable")
+    async def _framed(self, wire: bytes, peer: str) -> bytes | None:
+        return self.reply_to(wire, peer, LONGEST_TCP)
 
 
 def _final(snap: Snapshot, name: str) -> tuple[Any, ...]:
@@ -322,20 +287,6 @@ def _final(snap: Snapshot, name: str) -> tuple[Any, ...]:
     return tuple(sorted(addresses)), targets, reply.rcode, profile.ttl if profile else 0
 
 
-def refusal(query: dns.message.Message) -> dns.rcode.Rcode | None:
-    """Return the rcode for what is no plain question of class IN, None for what is."""
-    if query.opcode() != dns.opcode.QUERY:
-        return dns.rcode.NOTIMP
-    if query.edns > 0:
-        return dns.rcode.BADVERS
-    if len(query.question) != 1:
-        return dns.rcode.FORMERR
-    question = query.question[0]
-    if question.rdclass != dns.rdataclass.IN or question.rdtype in (dns.rdatatype.AXFR, dns.rdatatype.IXFR):
-        return dns.rcode.REFUSED
-    return None
-
-
 def _fill(response: dns.message.Message, asked: dns.name.Name, reply: Reply) -> None:
     response.set_rcode(dns.rcode.from_text(reply.rcode))
     if reply.rcode != "REFUSED":
@@ -346,57 +297,3 @@ def _fill(response: dns.message.Message, asked: dns.name.Name, reply: Reply) -> 
         add_record(response.answer, owner, record)
     for record in reply.authority:
         add_record(response.authority, dns.name.from_text(record.name), record)
-
-
-def add_record(section: list[dns.rrset.RRset], owner: dns.name.Name, record: Record) -> None:
-    """Put *record* under *owner* into its set in *section*."""
-    fresh = dns.rrset.from_text(owner, record.ttl, "IN", record.rtype, record.text)
-    for known in section:
-        if known.name == owner and known.rdtype == fresh.rdtype:
-            known.update(fresh)  # type: ignore[no-untyped-call]
-            return
-    section.append(fresh)
-
-
-def to_wire(response: dns.message.Message, size: int) -> bytes:
-    """Return *response* in at most *size* bytes: cut to nothing, with TC set, where it does not fit."""
-    try:
-        return response.to_wire(max_size=size)
-    except dns.exception.TooBig:
-        response.flags |= dns.flags.TC
-        response.answer, response.authority, response.additional = [], [], []
-        return response.to_wire(max_size=512)
-
-
-def _failed(wire: bytes) -> bytes | None:
-    """Return SERVFAIL to whatever question *wire* is."""
-    return _bare(wire, 2)
-
-
-def unreadable(wire: bytes) -> bytes | None:
-    """Return FORMERR where at least the header can be read as that of a question, NOTIMP for other opcodes, else None."""
-    if len(wire) < 12 or wire[2] & 0x80:
-        return None
-    return _bare(wire, 1 if not (wire[2] >> 3) & 15 else 4, question=False)
-
-
-def _bare(wire: bytes, rcode: int, *, question: bool = True) -> bytes | None:
-    """Return a header-only answer with *rcode*; with the question too, where it can be read."""
-    if len(wire) < 12 or wire[2] & 0x80:
-        return None
-    header = wire[:2] + bytes(((wire[2] & 0x79) | 0x80, rcode))
-    end = _question_end(wire) if question else None
-    if end is None:
-        return header + bytes(8)
-    return header + b"\0\1" + bytes(6) + wire[12:end]
-
-
-def _question_end(wire: bytes) -> int | None:
-    if wire[4:6] != b"\0\1":
-        return None
-    at = 12
-    while at < len(wire) and wire[at]:
-        if wire[at] > 63:
-            return None
-        at += wire[at] + 1
-    return at + 5 if at + 5 <= len(wire) else None

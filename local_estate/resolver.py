@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -31,13 +29,15 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from local_estate.nameserver import (
+from local_estate.dnswire import (
     LONGEST_TCP,
     PAYLOAD,
-    TCP_IDLE_S,
     Udp,
     add_record,
+    parsed,
     refusal,
+    serve_frames,
+    size_for,
     sockets_on,
     to_wire,
     unreadable,
@@ -136,9 +136,8 @@ class Resolver:
 
     async def reply_to(self, wire: bytes, limit: int) -> bytes | None:
         """Return the wire answer to the wire question."""
-        try:
-            query = dns.message.from_wire(wire)
-        except (dns.exception.DNSException, ValueError, struct.error):
+        query = parsed(wire)
+        if query is None:
             return unreadable(wire)
         if query.flags & dns.flags.QR:
             return None
@@ -151,25 +150,19 @@ class Resolver:
                 question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
             )
             _fill(response, question.name, found)
-        size = max(limit, min(query.payload, PAYLOAD)) if query.edns >= 0 and limit < LONGEST_TCP else limit
-        return to_wire(response, size)
+        return to_wire(response, size_for(query, limit))
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._work.add(task)
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError, asyncio.CancelledError):
-                while True:
-                    async with asyncio.timeout(TCP_IDLE_S):
-                        (size,) = struct.unpack("!H", await reader.readexactly(2))
-                        response = await self.reply_to(await reader.readexactly(size), LONGEST_TCP)
-                        if response is not None:
-                            writer.write(struct.pack("!H", len(response)) + response)
-                            await writer.drain()
+            await serve_frames(reader, writer, self._framed)
         finally:
             self._work.discard(task)
-            writer.close()
+
+    async def _framed(self, wire: bytes, _peer: str) -> bytes | None:
+        return await self.reply_to(wire, LONGEST_TCP)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
