@@ -2,8 +2,8 @@
 
     python benchmarks/estate/run.py [--seconds 4] [--rounds 3] [site] [dns] [ready]
 
-Servers are pinned to core 0, the load to core 1 (needs wrk, nginx, dnsperf and taskset). Site and nginx take turns, so that what else
-the machine does strikes both; the ratio is the figure to trust. CPU per request is of the serving process alone.
+Servers are pinned to core 0, the load to core 1 (needs wrk, nginx, dnsperf and taskset). Site and nginx take turns, so that what
+else the machine does strikes both; the ratio is the figure to trust. CPU per request is of the serving process alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ http {{
     listen 127.0.0.1:{port}; default_type application/json;
     location / {{
       add_header X-Region eastus;
-      return 200 '{{"region":"eastus","app":"proseware-eastus","version":"1.0.0","instance":"0123456789ab","served":123456,"path":"/"}}';
+      return 200 '{{"region":"eastus","app":"proseware-eastus","version":"1","instance":"0123456789ab","served":123,"path":"/"}}';
     }}
   }}
 }}
@@ -190,7 +190,8 @@ def _found(pattern: str, text: str) -> str:
 
 def _machine() -> str:
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
-    return f"{os.cpu_count()}-core VM, {platform.system()} {platform.release()}, Python {platform.python_version()}, load before {load}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()}-core VM, {system}, load before {load}"
 
 
 def _commit() -> str:
