@@ -18,11 +18,10 @@ from failover_drill.facts import Mark, Segment
 from failover_drill.journal import Journal
 from failover_drill.platform import Platform, Receipt
 from failover_drill.target import Target
-from failover_drill.undo import APP, ENDPOINT
+from failover_drill.undo import APP, DEED, ENDPOINT, LOCK, LOCK_TAG
 
 ENABLED, DISABLED = "Enabled", "Disabled"
 RUNNING, STOPPED = "Running", "Stopped"
-DEED, UNDO = "deed", "undo"
 VERBS = {
     (APP, RUNNING): "start app",
     (APP, STOPPED): "stop app",
@@ -33,15 +32,21 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Bring one resource, an app or an endpoint, to the wanted state."""
+    """Bring one resource, an app or an endpoint, to the wanted state.
+
+    For a lock, `wanted` is the tag's value, "" to free it, and `held` the value that is ours to take away.
+    """
 
     kind: str
     resource: str
     wanted: str
     segment: Segment | None = None
+    held: str = ""
 
     @property
     def verb(self) -> str:
+        if self.kind == LOCK:
+            return "take lock" if self.wanted else "free lock"
         return VERBS[self.kind, self.wanted]
 
     def __str__(self) -> str:
@@ -55,25 +60,30 @@ class Changes:
         self, target: Target, platform: Platform, clock: Clock, journal: Journal, say: Callable[[str], None]
     ) -> None:
         self._target, self._platform, self._clock, self._journal, self._say = target, platform, clock, journal, say
-        self._made = 0
+        self.made = 0  # how many changes were promised
         self.begun = False  # has the first deed been sent?
+        self.before_deed: Callable[[], None] = lambda: None  # what must be so before a deed; raises where it is not
 
     def read(self, kind: str, resource: str) -> str:
         """Return the state of an app, or the enabled status of an endpoint. Raises PlatformError."""
+        if kind == LOCK:
+            return self._platform.tags(resource).get(LOCK_TAG, "")
         if kind == APP:
             return self._platform.app_state(resource).state
         return ENABLED if self._platform.endpoint_state(resource).enabled else DISABLED
 
     def ensure(self, change: Change, purpose: str = DEED) -> None:
         """Make *change* unless it is so already. Raises Unsafe outside the blast radius, PlatformError where it is refused."""
+        if purpose == DEED:
+            self.before_deed()
         before = self.read(change.kind, change.resource)
         if before == change.wanted:
             self._say(f"{change.resource.rsplit('/', 1)[-1]} is {before} already")
         else:
             self.make(change, before, purpose)
 
-    def make(self, change: Change, before: str, purpose: str) -> None:
-        """Promise, send and record one change. Raises as `ensure` does."""
+    def make(self, change: Change, before: str, purpose: str) -> str:
+        """Promise, send and record one change; return the promise's id. Raises as `ensure` does."""
         if change.resource.lower() not in self._target.blast_radius:
             raise Unsafe(f"{change.resource} is outside the blast radius: only what drill.toml lists may be changed")
         promise = self._promise(change, before, purpose)
@@ -88,10 +98,11 @@ class Changes:
         else:
             self._outcome(promise, sent_ns, change, "ok", request_id=receipt.request_id)
             self._say(f"{change} ✓")
+        return promise
 
     def _promise(self, change: Change, before: str, purpose: str) -> str:
-        self._made += 1
-        promise = f"{self._journal.path.stem}-{purpose}-{self._made}"
+        self.made += 1
+        promise = f"{self._journal.path.stem}-{purpose}-{self.made}"
         fields = {
             "id": promise,
             "verb": change.verb,
@@ -100,15 +111,19 @@ class Changes:
             "purpose": purpose,
             "before": {"state": before},
             "segment": change.segment.value if change.segment else None,
-            "undo": {"kind": change.kind, "resource": change.resource, "wanted": before},
+            "undo": _undo(change, before),
         }
         self._journal.append("promise", fields, sync=True)
         return promise
 
     def _region(self, resource: str) -> str:
-        return next(r.name for r in self._target.regions if resource in {r.app_id, r.endpoint_id})
+        return next((r.name for r in self._target.regions if resource in {r.app_id, r.endpoint_id}), "")
 
     def _call(self, change: Change) -> Receipt:
+        if change.kind == LOCK and change.wanted:
+            return self._platform.set_tag(change.resource, LOCK_TAG, change.wanted)
+        if change.kind == LOCK:
+            return self._platform.remove_tag(change.resource, LOCK_TAG, change.held)
         if change.kind == ENDPOINT:
             return self._platform.set_endpoint(change.resource, enabled=change.wanted == ENABLED)
         if change.wanted == RUNNING:
@@ -145,3 +160,10 @@ class Changes:
             "error": error,
         }
         self._journal.append("outcome", fields, sync=True)
+
+
+def _undo(change: Change, before: str) -> dict[str, str]:
+    """Return how to undo *change*. A lock is freed, not given back: one that was stolen had expired."""
+    if change.kind == LOCK:
+        return {"kind": LOCK, "resource": change.resource, "wanted": "", "held": change.wanted}
+    return {"kind": change.kind, "resource": change.resource, "wanted": before}

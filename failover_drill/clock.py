@@ -14,6 +14,9 @@ class Clock(Protocol):
     def now_ns(self) -> int:
         """Return CLOCK_MONOTONIC in ns."""
 
+    def wall_s(self) -> float:
+        """Return the time of day, epoch seconds: for what other machines must understand."""
+
     def wait(self, seconds: float) -> None:
         """Let *seconds* pass."""
 
@@ -23,6 +26,9 @@ class SystemClock:
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
+
+    def wall_s(self) -> float:
+        return time.time()
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: TID251 - the one place that waits

@@ -12,20 +12,23 @@ import os
 import platform as machine
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from failover_drill import guardian, record
+from failover_drill import cost, guardian, guards, lock, record
+from failover_drill.abort import conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.load import Load
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
 from failover_drill.clock import SystemClock, anchor
-from failover_drill.drill import Drill, Waits
+from failover_drill.drill import Drill, Safety, Waits
 from failover_drill.errors import DrillError, Unsafe
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
+from failover_drill.interrupts import held
 from failover_drill.journal import FILE, FORMAT, Journal
 from failover_drill.reports import write_reports
 from failover_drill.restoration import unrestored
@@ -37,6 +40,7 @@ from failover_drill.undo import Limits
 
 SETTLING_S = 15.0
 GLANCE_S = 0.5
+UNASKED = guards.Consent()
 Say = Callable[[str], None]
 
 
@@ -88,39 +92,81 @@ def traffic_plan(settings: Settings, target: Target, directory: Path) -> Traffic
 class Run:
     """One drill in its directory, from the header of its journal to the seal."""
 
-    def __init__(self, settings: Settings, target: Target, name: str, say: Say) -> None:
-        """Create the directory and the journal. Raises DrillError where that cannot be, PlatformError where ARM refuses."""
+    def __init__(
+        self, settings: Settings, target: Target, name: str, say: Say, consent: guards.Consent = UNASKED
+    ) -> None:
+        """Create directory and journal, and set the guardian beside them.
+
+        Raises Unsafe where no drill may begin, DrillError where the directory cannot be, PlatformError where ARM refuses.
+        """
         self.settings, self.target, self.say = settings, target, say
         self.objectives = settings.objectives.values()
         self.reports = Path(settings.drill.reports).absolute()
         self._steps: list[str] = []
         self._clock = SystemClock()
+        self._held = ExitStack()  # what this process must let go of, so that others may go on
+        try:
+            self._begin(name, consent)
+        except BaseException:
+            self._held.close()
+            raise
+
+    def _begin(self, name: str, consent: guards.Consent) -> None:
+        settings, target, say = self.settings, self.target, self.say
         taken = anchor()
         self._began_ns = taken.mono_ns
+        guards.refuse_outright(target, settings.safety, settings.calendar, consent, self._clock.wall_s())
+        self._held.enter_context(lock.alone_here(target.profile_id))
         self._refuse_if_unrestored()
         self.platform = ArmPlatform(target)
         ttl_s = self.platform.profile_state(target.profile_id).ttl_s
         self.directory = record.new_directory(self.reports, name, taken)
         self.journal = Journal(self.directory / FILE)
-        self.journal.append("header", self._header(name, taken, ttl_s), sync=True)
+        self._held.callback(self.journal.close)
+        with held():  # from here on a run exists, and somebody must see it to its end
+            self.journal.append("header", self._header(name, taken, ttl_s), sync=True)
+            self._guardian = guardian.Guardian(self.directory)
         names = NameAsker(target, timeout_s=settings.watch.timeout_s)
         self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory)
         self._watches = self._make_watches(names)
+        direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
         self.drill = Drill(
             target,
             self.platform,
-            DirectAsker(target, timeout_s=settings.watch.timeout_s),
+            direct,
             names,
             self._load,
             self._clock,
             self.journal,
             self.objectives,
             Waits(**settings.wait.model_dump(), settle_s=settings.traffic.settle_s),
+            self._safety(direct, names, name, ttl_s),
             say,
         )
         for watch in self._watches:
             watch.start()
-        self._guardian = guardian.start(self.directory)
+
+    def _safety(self, direct: DirectAsker, names: NameAsker, name: str, ttl_s: float) -> Safety:
+        """Return the guards, and what the error budget and the newest runs have to say to them."""
+        safety, target, aims = self.settings.safety, self.target, self.objectives
+        past = cost.past_runs(self.reports)
+        since_s = self._clock.wall_s() - aims.window_s
+        left_s = (1 - aims.availability) * aims.window_s - cost.spent_s(past, target.profile_id, since_s)
+        self.forecast = cost.forecast(past, name, target.public_host, target.time_scale, ttl_s, aims.stabilisation_s)
+        found = guards.Guards(
+            target,
+            self.platform,
+            direct,
+            names,
+            safety,
+            left_s=left_s,
+            forecast=lambda: self.forecast,
+            guardian_trouble=self._guardian.trouble,
+            wall_s=self._clock.wall_s,
+        )
+        tag_s = safety.lock_s if safety.lock == "tag" else 0.0
+        settle_s = safety.lock_settle_s / target.time_scale
+        return Safety(found, tag_s, settle_s, safety.doubt_s, conditions(self.settings.abort))
 
     def _refuse_if_unrestored(self) -> None:
         left = unrestored(self.reports, self.target.profile_id)
@@ -129,7 +175,7 @@ class Run:
 
     def _limits(self) -> Limits:
         wait = self.settings.wait
-        return Limits(each_s=wait.restore_s, serve_s=wait.serve_s, poll_s=wait.poll_s)
+        return Limits(wait.restore_s, wait.serve_s, wait.poll_s, self.settings.safety.doubt_s)
 
     def _make_watches(self, names: NameAsker) -> list[Watch]:
         watch = self.settings.watch
@@ -150,6 +196,7 @@ class Run:
             "boot": record.boot_id(),
             "pid": os.getpid(),
             "limits": asdict(self._limits()),
+            "patience_s": self.settings.safety.patience_s,
             "target": asdict(self.target),
             "primary": self.target.primary.name,
             "secondary": self.target.secondary.name,
@@ -169,8 +216,10 @@ class Run:
         self.journal.append("plan", {"steps": [{"keyword": k, "text": t} for k, t in steps]}, sync=True)
 
     def step_begins(self, index: int) -> None:
+        """Note the step; raise Aborted where the drill must not go on to it."""
         self.journal.append("step begins", {"index": index})
         self.say(f"{self._elapsed():7.1f} s  … {self._steps[index]}")
+        self.drill.check_before_step()
 
     def step_ends(self, index: int, outcome: str, error: str = "") -> None:
         self.journal.append("step ends", {"index": index, "outcome": outcome, "error": error})
@@ -182,22 +231,31 @@ class Run:
 
     # ---- the end -----------------------------------------------------------------------------------------------
 
-    def close(self, interrupted: str = "") -> Findings:
+    def close(self, interrupted: Callable[[], str] = lambda: "") -> Findings:
         """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
+
+        `interrupted` names the signal that ended the drill, "" where none did.
 
         Raises DrillError, after everything is written, where the estate is not as it was.
         """
-        if interrupted:
-            self.journal.append("interrupted", {"reason": interrupted}, sync=True)
-            self.say(f"interrupted by {interrupted}: putting the estate back")
-        trouble = self._put_back()
+        try:
+            return self._close(interrupted)
+        finally:  # where even that failed, the journal is not sealed, and the guardian goes on from here
+            self._held.close()
+
+    def _close(self, interrupted: Callable[[], str]) -> Findings:
+        if interrupted():
+            self.journal.append("interrupted", {"reason": interrupted()}, sync=True)
+            self.say(f"interrupted by {interrupted()}: putting the estate back")
+        trouble = self._tried(self.drill.put_back)
         self._let_users_settle()
         self._load.stop()
         self.journal.append("traffic ended", {})
         for watch in self._watches:
             watch.stop()
+        trouble = self._tried(self.drill.free_lock) or trouble
         findings = self._write()
-        guardian.dismiss(self._guardian)
+        self._guardian.dismiss()
         if trouble is not None:
             raise trouble
         return findings
@@ -208,9 +266,9 @@ class Run:
         while self._load.alive and not self.drill.users_are_well() and self._clock.now_ns() < deadline:
             self._clock.wait(GLANCE_S)
 
-    def _put_back(self) -> DrillError | None:
+    def _tried(self, deed: Callable[[], None]) -> DrillError | None:
         try:
-            self.drill.put_back()
+            deed()
         except DrillError as error:
             return error
         return None

@@ -1,6 +1,7 @@
 """The conductor: guards, promises the undo, acts, records. It judges nothing.
 
     step ──► Drill.disable(primary)
+               0  admitted? not stopped or aborted?  guards, snapshot and lock, once; then before each deed
                1  inside the blast radius?          Unsafe, and nothing was sent
                2  promise the undo                  journalled and on the disk
                3  act                               one control-plane call
@@ -13,20 +14,21 @@ Time comes from `Clock`, the world from the protocols of platform.py, the words 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from failover_drill import findings, record
+from failover_drill import abort, findings, lock, record, restoration
 from failover_drill import journal as journals
-from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, UNDO, Change, Changes
+from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, Change, Changes
 from failover_drill.clock import Clock
-from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet, PlatformError, Unsafe
+from failover_drill.errors import Aborted, DrillError, Inconclusive, ObjectiveNotMet, Unsafe
 from failover_drill.facts import Mark, Objectives, Segment
 from failover_drill.findings import Findings, Verdict
+from failover_drill.guards import Guards, resources
 from failover_drill.journal import Journal
 from failover_drill.platform import Direct, Names, Platform, Traffic
 from failover_drill.target import Region, Role, Target
-from failover_drill.undo import APP, ENDPOINT, Compensator, Limits, drift, outstanding
+from failover_drill.undo import APP, ENDPOINT, LOCK, LOCKING, Limits, outstanding
 
 RECENT_S = 3.0  # what "just now" means of users
 
@@ -44,6 +46,17 @@ class Waits:
     glance_s: float = 0.5  # between two looks at the samples
 
 
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """What keeps a drill safe: its guards, how long its lock counts (0: no tag), and the limits that end it. Seconds."""
+
+    guards: Guards
+    lock_s: float = 7_200.0
+    lock_settle_s: float = 2.0
+    doubt_s: float = 10.0
+    abort: abort.Conditions = field(default_factory=abort.Conditions)
+
+
 class Drill:
     """One run of one playbook on one target. Made by the composition root; steps call its verbs."""
 
@@ -58,48 +71,114 @@ class Drill:
         journal: Journal,
         objectives: Objectives,
         waits: Waits,
+        safety: Safety,
         say: Callable[[str], None],
     ) -> None:
         self.target = target
+        self._guards, self._safety, self._abort = safety.guards, safety, safety.abort
         self.directory: Path = journal.path.parent
         self._platform, self._direct, self._names, self._traffic = platform, direct, names, traffic
         self._clock, self._journal, self._objectives, self._waits, self._say = clock, journal, objectives, waits, say
         self._snapshot: dict[str, Mapping[str, object]] = {}
+        self._world = restoration.World(target, platform, direct, names, clock)
         self._changes = Changes(target, platform, clock, journal, say)
+        self._changes.before_deed = self.go_on
+        self._admitted = False
+        self._lock = ""
+        self._limits_due_ns = 0
+        self._put_back_at = 0  # how many changes there were when the estate was last put back and compared
 
     # ---- steady state ------------------------------------------------------------------------------------------
 
     def confirm_steady_state(self) -> None:
-        """Take the snapshot and check that both regions are as their roles say. Raises Unsafe before anything is changed."""
-        self._snapshot = {i: self._platform.snapshot(i) for i in self._resources()}
+        """Ask every guard, take the snapshot and the lock. Raises Unsafe before anything is changed."""
+        self.admit()
+
+    def admit(self) -> None:
+        """Do once what must come before the first change. Raises Unsafe; nothing but our lock was written then."""
+        if self._admitted:
+            return
+        self._guards.check()
+        self._snapshot = {i: self._platform.snapshot(i) for i in resources(self.target)}
         self._journal.append("snapshot", {"resources": self._snapshot}, sync=True)
-        self._require_fit()
+        if self._safety.lock_s:
+            self._take_lock()
+        self._admitted = True
 
-    def _resources(self) -> list[str]:
-        ids = [self.target.profile_id]
-        for region in self.target.regions:
-            ids += [region.app_id, region.endpoint_id]
-        return ids
+    def _take_lock(self) -> None:
+        """Write the lock, and see whether it is still ours once every other write that began meanwhile has landed."""
+        profile = self.target.profile_id
+        mine = lock.Lock(self.directory.name, lock.owner(), self._clock.wall_s() + self._safety.lock_s)
+        before = self._changes.read(LOCK, profile)
+        reason = lock.refusal(before, self._clock.wall_s())
+        if reason:
+            raise Unsafe(reason)
+        self._lock = str(mine)
+        self._changes.make(Change(LOCK, profile, self._lock), before, LOCKING)
+        self._clock.wait(self._safety.lock_settle_s)
+        found = self._changes.read(LOCK, profile)
+        if found != self._lock:
+            raise Unsafe(f"another drill took the lock at the same moment: {found or 'it was removed'}")
+        changed = restoration.differing(self._snapshot, self._platform)
+        if changed:
+            raise Unsafe(f"somebody changed the estate while the lock was taken: {'; '.join(changed)}")
 
-    def _require_fit(self) -> None:
-        primary, secondary = self.target.regions
-        profile = self._platform.profile_state(self.target.profile_id)
-        if not profile.enabled:
-            raise Unsafe(f"steady state does not hold: the profile {self.target.profile_fqdn} is Disabled")
-        self._require_serving(primary)
-        if self._platform.app_state(secondary.app_id).running:
-            self._require_serving(secondary)
-        answer = self._names.ask("authority")
-        if answer.region != primary.name:
-            said = answer.region or ", ".join(answer.addresses) or answer.rcode
-            raise Unsafe(
-                f"steady state does not hold: {self.target.public_host} leads to {said}, not to the primary {primary.name}"
-            )
+    # ---- going on, or not --------------------------------------------------------------------------------------
 
-    def _require_serving(self, region: Region) -> None:
-        answer = self._direct.ask(region)
-        if not answer.good:
-            raise Unsafe(f"steady state does not hold: {region.name} answers {answer.said} when asked directly")
+    def abort_when(self, **limits: float) -> None:
+        """Add abort conditions to those of drill.toml (abort.Conditions names them; shares are fractions)."""
+        self._abort = self._abort.with_(**limits)
+
+    def go_on(self) -> None:
+        """Raise Aborted where drills were stopped, the lock was lost, or a limit is broken; Unsafe where it never may begin."""
+        self.admit()
+        reason = self._guards.stop_requested() or self._lock_lost() or self._breach()
+        if reason:
+            self._abort_for(reason)
+
+    def check_before_step(self) -> None:
+        """What `go_on` does, between the admission and the end of putting back; nothing outside of it."""
+        if self._admitted and not self._put_back_at:
+            self.go_on()
+
+    def _lock_lost(self) -> str:
+        if not self._lock:
+            return ""
+        found = self._guards.lock_value()
+        return "" if found == self._lock else f"the lock was lost: it is now {found or 'removed'}"
+
+    def _breach(self) -> str:
+        if not self._abort.any or not self._changes.begun:
+            return ""
+        facts = record.read_facts(self.directory)
+        found = findings.analyse(facts, self._objectives)
+        elapsed_s = 0.0 if found.recovery.began is None else self._clock.wall_s() - found.recovery.began
+        return abort.breach(
+            self._abort,
+            abort.Seen(
+                elapsed_s,
+                record.availability(facts, self._objectives.judged, self._abort.availability_for_s),
+                found.recovery.recovered,
+                found.slo.consumed_share,
+            ),
+        )
+
+    def _watch_limits(self) -> None:
+        """Hold what users get against the abort conditions, as often as that costs little."""
+        began_ns = self._clock.now_ns()
+        if not self._abort.any or began_ns < self._limits_due_ns:
+            return
+        reason = self._breach()
+        ended_ns = self._clock.now_ns()
+        self._limits_due_ns = ended_ns + max(4 * (ended_ns - began_ns), int(self._waits.glance_s * 1e9))
+        if reason:
+            self._abort_for(reason)
+
+    def _abort_for(self, reason: str) -> None:
+        self._journal.append("aborted", {"reason": reason}, sync=True)
+        raise Aborted(reason)
+
+    # ---- users -------------------------------------------------------------------------------------------------
 
     def serve_users(self) -> None:
         """Start the traffic and watch it at rest for the settling time. Raises Unsafe where users are not served well."""
@@ -229,47 +308,41 @@ class Drill:
     # ---- putting it back ---------------------------------------------------------------------------------------
 
     def put_back(self) -> None:
-        """Redeem every outstanding promise, newest first, and compare with the snapshot. Idempotent.
+        """Redeem every outstanding promise but the lock's, newest first, and compare with the snapshot. Idempotent.
 
         Raises DrillError, after having tried everything, where something is still not as it was.
         """
-        failures = self._compensator().run(outstanding(journals.read(self._journal.path)))
-        differences = failures or self._differences()
-        self._journal.append("restored", {"said": "; ".join(differences) or "yes"}, sync=True)
+        owed = [p for p in outstanding(journals.read(self._journal.path)) if p.kind != LOCK]
+        if not owed and self._put_back_at and self._put_back_at == self._changes.made:
+            return  # compared already, and nothing was changed since
+        differences = restoration.put_back(
+            owed, self._snapshot, self._world, self._changes, self._journal, self.limits(), self._say
+        )
+        self._put_back_at = self._changes.made
         if differences:
             raise DrillError(f"the estate is not as it was: {'; '.join(differences)}")
 
-    def _compensator(self) -> Compensator:
-        return Compensator(
-            self.target,
-            self._platform,
-            self._direct,
-            self._names,
-            self._clock,
-            act=lambda kind, resource, wanted: self._changes.make(
-                Change(kind, resource, wanted), self._changes.read(kind, resource), UNDO
-            ),
-            note=self._note,
-            say=self._say,
-            limits=Limits(self._waits.restore_s, self._waits.serve_s, self._waits.poll_s),
-        )
+    def free_lock(self) -> None:
+        """Let others drill. Raises DrillError where the lock cannot be removed: it then counts until it expires."""
+        owed = outstanding(journals.read(self._journal.path))
+        if any(p.kind != LOCK for p in owed):
+            return  # what could not be put back is nobody else's to drill
+        failures = restoration.redeem(owed, self._world, self._changes, self._journal, self.limits(), self._say)
+        if failures:
+            raise DrillError(f"the lock is not freed: {'; '.join(failures)}")
 
-    def _note(self, kind: str, fields: Mapping[str, object]) -> None:
-        self._journal.append(kind, fields, sync=True)
-
-    def _differences(self) -> list[str]:
-        if not self._snapshot:
-            return []
-        try:
-            return drift(self._snapshot, {i: self._platform.snapshot(i) for i in self._resources()})
-        except PlatformError as error:
-            return [f"could not be read again: {error}"]
+    def limits(self) -> Limits:
+        """How long an undo tries."""
+        waits = self._waits
+        return Limits(waits.restore_s, waits.serve_s, waits.poll_s, self._safety.doubt_s)
 
     def confirm_restored(self) -> None:
         """Wait until names lead to the primary again at every vantage and users are served well. Raises ObjectiveNotMet."""
         for vantage in self._names.vantages:
             self._until_named(vantage, self.target.primary)
-        self._require_serving(self.target.primary)
+        answer = self._direct.ask(self.target.primary)
+        if not answer.good:
+            raise ObjectiveNotMet(f"{self.target.primary.name} answers {answer.said} after it was put back")
         self._until(
             self.users_are_well,
             self._waits.complete_s,
@@ -311,6 +384,8 @@ class Drill:
         while not holds():
             if not self._traffic_fit():
                 raise Inconclusive("the load process died: what users see is no longer measured")
+            if not self._put_back_at:
+                self._watch_limits()
             if self._clock.now_ns() >= deadline:
                 raise ObjectiveNotMet(otherwise())
             self._clock.wait(self._waits.poll_s if poll_s is None else poll_s)

@@ -7,6 +7,7 @@
     ├── EstateError            the local estate could not be started or reached
     ├── JournalError           a run's record is missing, torn or tampered with
     ├── Interrupted            the drill was told to stop, and stops after undoing what it did
+    │   └── Aborted            an abort condition or the kill switch told it
     └── ObjectiveNotMet        the verdict of the drill is MISSED
         └── Inconclusive       the verdict of the drill is INCONCLUSIVE
 
@@ -52,6 +53,10 @@ class JournalError(DrillError):
 
 class Interrupted(DrillError):
     """A signal, or a second thought, ended the drill."""
+
+
+class Aborted(Interrupted):
+    """An abort condition was met, or drills were stopped from outside. The message says which."""
 
 
 class ObjectiveNotMet(DrillError):

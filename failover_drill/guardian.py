@@ -2,15 +2,18 @@
 
     python -m failover_drill.guardian RUN
 
-Started before the first change, in a session of its own. It waits for the lock on the run's journal, which the kernel gives
-it when the drill has closed it or has died by any means. Sealed: the drill ended by itself, so there is nothing to do. Else it
-redeems what is outstanding, writes the report that the drill could not, and ends. Its words go to RUN/guardian.log.
+Started before the first change, in a session of its own; it says when it is ready, and nothing is changed before that. It
+waits for the lock on the run's journal, which the kernel gives it when the drill has closed it or has died by any means.
+Sealed: the drill ended by itself, so there is nothing to do. Else it redeems what is outstanding, writes the report that the
+drill could not, and ends; where the control plane fails it, too, it tries again until its patience is spent. Its words go to
+RUN/guardian.log.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,35 +23,63 @@ from failover_drill import journal
 from failover_drill.errors import DrillError
 
 LOG = "guardian.log"
+READY = b"1"
+READY_S = 30.0  # on a busy machine; two seconds on a quiet one
 GOODBYE_S = 5.0
 
 
-def start(directory: Path) -> subprocess.Popen[bytes]:
-    """Start the guardian of a run. It holds neither our terminal nor our pipes open."""
-    with (directory / LOG).open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "failover_drill.guardian", str(directory)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
+class Guardian:
+    """The guardian of one run, as the drill sees it. It holds neither our terminal nor our pipes open."""
 
+    def __init__(self, directory: Path) -> None:
+        """Start it."""
+        self._ready = False
+        with (directory / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "failover_drill.guardian", str(directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
 
-def dismiss(process: subprocess.Popen[bytes]) -> None:
-    """See a guardian off whose journal is sealed: it ends by itself at once; one that does not is not waited for."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(GOODBYE_S)
+    def trouble(self) -> str:
+        """Wait until it watches; say why it does not, "" where it does."""
+        if not self._ready:
+            assert self._process.stdout is not None
+            within, _, _ = select.select([self._process.stdout], [], [], READY_S)
+            self._ready = bool(within) and self._process.stdout.read(1) == READY
+        if self._process.poll() is not None:
+            return "the guardian ended"
+        return "" if self._ready else f"the guardian was not ready within {READY_S:g} s"
+
+    def dismiss(self) -> None:
+        """See off a guardian whose journal is sealed: it ends by itself at once; one that does not is not waited for."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GOODBYE_S)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 def watch(directory: Path) -> int:
     """Wait for the drill's end; put back what it left. Returns an exit status."""
-    import failover_drill.rescue as rescue  # loaded while the drill lives, so that nothing is left to load when it dies
+    from failover_drill import rescue  # loaded while the drill lives, so that nothing is left to load when it dies
 
+    rescue.prepare(directory)
+    _report_ready()
     with journal.alone_with(directory / journal.FILE, wait=True):
         if any(entry.kind == "seal" for entry in journal.read(directory / journal.FILE)):
             return 0
-        return rescue.rescue(directory, "guardian", say)
+        return rescue.rescue_patiently(directory, "guardian", say)
+
+
+def _report_ready() -> None:
+    """Tell the drill that we watch, and let go of its pipe. A drill that died meanwhile does not hear it."""
+    with contextlib.suppress(OSError):
+        os.write(1, READY)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
 
 
 def say(line: str) -> None:

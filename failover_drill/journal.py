@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from failover_drill.errors import JournalError
+from failover_drill.interrupts import held
 
 FILE = "journal.jsonl"
 RESTORATIONS = "restoration-*.jsonl"
@@ -57,11 +58,12 @@ class Journal:
     def append(self, kind: str, fields: Mapping[str, Any], *, t_ns: int | None = None, sync: bool = False) -> Entry:
         """Write one line; with *sync*, return only once it is on the disk."""
         entry = Entry(self._n, time.monotonic_ns() if t_ns is None else t_ns, kind, fields)
-        line, self._hash = _chained(entry, self._hash)
-        os.write(self._fd, line)
-        self._n += 1
-        if sync:
-            os.fsync(self._fd)
+        with held():
+            line, self._hash = _chained(entry, self._hash)
+            os.write(self._fd, line)
+            self._n += 1
+            if sync:
+                os.fsync(self._fd)
         return entry
 
     def seal(self) -> None:

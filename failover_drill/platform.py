@@ -8,7 +8,7 @@ Traffic    the load process                                            adapters/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,7 @@ class EndpointState:
     health: str
     target: str = ""
     priority: int | None = None
+    target_id: str = ""  # of the app that it leads to; "" for an external one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class ProfileState:
     ttl_s: int
     routing: str
     endpoints: Mapping[str, EndpointState]  # by endpoint name
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One role's word on what the caller may do. `*` stands for anything; case does not matter."""
+
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class DirectAnswer:
 
     status: int
     said: str
+    version: str = ""  # what the app says of itself in its health JSON; "" where it does not
 
     @property
     def good(self) -> bool:
@@ -78,6 +88,18 @@ class Platform(Protocol):
     def set_endpoint(self, endpoint_id: str, *, enabled: bool) -> Receipt: ...
     def profile_state(self, profile_id: str) -> ProfileState: ...
 
+    def tags(self, resource_id: str) -> Mapping[str, str]:
+        """Return the tags of a resource, or of the resource group whose id it is."""
+
+    def set_tag(self, resource_id: str, name: str, value: str) -> Receipt:
+        """Add or replace one tag, leaving the others alone."""
+
+    def remove_tag(self, resource_id: str, name: str, value: str) -> Receipt:
+        """Remove one tag if it has this value."""
+
+    def permissions(self, resource_id: str) -> Sequence[Permission]:
+        """Return what the caller's roles allow on a resource; any one of them suffices."""
+
     def snapshot(self, resource_id: str) -> Mapping[str, object]:
         """Return the whole state of one resource, less what changes by itself (times, monitor statuses, ETags)."""
 
@@ -85,6 +107,9 @@ class Platform(Protocol):
 class Direct(Protocol):
     def ask(self, region: Region) -> DirectAnswer:
         """Ask *region* for the health path, past all DNS. Never raises for what the region does."""
+
+    def certificate_trouble(self, region: Region) -> str:
+        """Say why *region*'s front end cannot prove that it is the public host; "" where it can, or need not (http)."""
 
 
 class Names(Protocol):

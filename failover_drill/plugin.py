@@ -8,8 +8,10 @@ end           passed, failed or interrupted: put back, judged, reported
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 import types
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -20,9 +22,11 @@ import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from pytest_bdd.scenario import get_step_function
 
+from failover_drill import interrupts
 from failover_drill.drill import Drill
 from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet
 from failover_drill.findings import Findings, Verdict
+from failover_drill.guards import YES_VARIABLE, Consent
 from failover_drill.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 RUN = pytest.StashKey["Run"]()
 SUMMARY = pytest.StashKey[list[str]]()
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DOUBLE_S = 0.3
 SCENARIOS = "from pytest_bdd import scenarios\nscenarios({path!r}, features_base_dir={base!r})\n"
 
 
@@ -43,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--estate", type=Path, metavar="READY.json", help="drill the estate whose ready line this file holds"
     )
     group.addoption("--target", metavar="NAME", help="which [target.NAME] of drill.toml to drill")
+    group.addoption("--yes-really", action="store_true", help="drill a real target, which --target must name")
     group.addoption("--drill-settings", type=Path, metavar="FILE", help="instead of the drill.toml beside the suite")
 
 
@@ -99,35 +105,69 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
 
     target, _ = drill_target
     with ending_signals() as ending:
-        run = Run(drill_settings, target, drill_settings.drill.name, _sayer(request.config))
+        say = _sayer(request.config)
+        ending.speak_through(say)
+        run = Run(drill_settings, target, drill_settings.drill.name, say, _consent(request.config))
         request.node.stash[RUN] = run
         try:
-            yield run.drill
-        finally:
-            ending.shield(run)
-            findings = run.close(ending.received)
+            try:
+                yield run.drill
+            finally:
+                ending.shield()
+        finally:  # of its own, so that a signal which strikes on the way to the shield does not pass it by
+            findings = run.close(lambda: ending.received)
             _tell(request, run, findings)
             _insist(findings)
 
 
+def _consent(config: pytest.Config) -> Consent:
+    """Return what the command line and the environment say to a drill of something real."""
+    return Consent(
+        explicit=config.getoption("--target") is not None,
+        yes=bool(config.getoption("--yes-really")),
+        yes_to=os.environ.get(YES_VARIABLE, ""),
+    )
+
+
 class Ending:
-    """Which signal ended the drill, and what a further one means."""
+    """What a signal means, by when it comes.
+
+    steps run ──signal──► unwinding ──► putting back ──► over
+               │              │              │
+               raise          second Ctrl-C: leave it to the guardian, at once
+    """
 
     def __init__(self) -> None:
         self.received = ""
-        self._run: Run | None = None
+        self._say: Callable[[str], None] = lambda _: None
+        self._shielded = False
+        self._at = 0.0
 
-    def shield(self, run: Run) -> None:
+    def speak_through(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def shield(self) -> None:
         """From now on a signal is noted and waits: the estate is being put back."""
-        self._run = run
+        self._shielded = True
 
     def on_signal(self, number: int, _: types.FrameType | None) -> None:
-        name = signal.Signals(number).name
-        if self._run is not None:
-            self._run.say(f"{name}: the estate is being put back; wait until that is done")
-        elif not self.received:
-            self.received = name
-            raise KeyboardInterrupt(name)
+        name, now = signal.Signals(number).name, time.monotonic()
+        first, again = not self.received, now - self._at < DOUBLE_S
+        self._at = now
+        self.received = self.received or name
+        if not first and again:
+            return  # one key press, delivered by the terminal and forwarded by a parent
+        if number == signal.SIGINT and not first:
+            self._leave()
+        elif self._shielded:
+            self._say(f"{name}: the estate is being put back; Ctrl-C again leaves that to the guardian")
+        elif first:
+            interrupts.deliver(KeyboardInterrupt(name))
+
+    def _leave(self) -> None:
+        """End at once. The journal's lock falls to the guardian, which puts back what is left."""
+        self._say("left to the guardian: it puts the estate back and writes the report (guardian.log in the run)")
+        os._exit(130)
 
 
 @contextmanager

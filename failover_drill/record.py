@@ -174,6 +174,8 @@ def read_objectives(directory: Path) -> Objectives:
 def _interrupted(entries: list[journal.Entry]) -> str:
     """Say what ended the drill, where it was not its own end; a drill that was put back by another died."""
     for entry in entries:
+        if entry.kind == "aborted":
+            return f"aborted: {entry.fields['reason']}"
         if entry.kind == "interrupted":
             return str(entry.fields["reason"])
         if entry.kind == "restored" and "by" in entry.fields:

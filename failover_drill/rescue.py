@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from failover_drill import record
+from failover_drill import journal, record
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.resolver import NameAsker
@@ -13,15 +15,39 @@ from failover_drill.clock import SystemClock
 from failover_drill.findings import analyse
 from failover_drill.journal import FILE, alone_with
 from failover_drill.reports import write_reports
-from failover_drill.restoration import World, restore, seal, state_of, unrestored
+from failover_drill.restoration import World, restore, seal, settle, state_of, unrestored
 from failover_drill.target import Target
 
 Say = Callable[[str], None]
+PAUSE_S = 5.0  # between two rounds
+GONE = "the local estate ended with the drill: there is nothing left to put back"
 
 
 def world_of(target: Target) -> World:
     """Return what a restoration talks to, made from the target that a journal names."""
-    return World(ArmPlatform(target), DirectAsker(target), NameAsker(target), SystemClock())
+    return World(target, ArmPlatform(target), DirectAsker(target), NameAsker(target), SystemClock())
+
+
+def prepare(directory: Path) -> None:
+    """Make once what a rescue will need, so that what cannot work is known while the drill has changed nothing."""
+    world_of(state_of(directory).target)
+
+
+def rescue_patiently(directory: Path, by: str, say: Say) -> int:
+    """Rescue, again and again until nothing is outstanding or the patience that the run's header states is spent."""
+    clock = SystemClock()
+    deadline_ns = clock.now_ns() + int(patience_s(directory) * 1e9)
+    while True:
+        code = rescue(directory, by, say)
+        if not state_of(directory).promises or clock.now_ns() >= deadline_ns:
+            return code
+        say(f"trying again in {PAUSE_S:g} s")
+        clock.wait(PAUSE_S)
+
+
+def patience_s(directory: Path) -> float:
+    """Return how long the run's guardian is to try."""
+    return float(journal.read(directory / FILE)[0].fields.get("patience_s", 0.0))
 
 
 def rescue(directory: Path, by: str, say: Say) -> int:
@@ -29,12 +55,33 @@ def rescue(directory: Path, by: str, say: Say) -> int:
     state = state_of(directory)
     for promise in reversed(state.promises):
         say(f"outstanding: {promise}")
-    differences = restore(directory, world_of(state.target), by, say)
+    if gone(state.target):
+        settle(directory, by, GONE)
+        say(GONE)
+        differences = []
+    else:
+        differences = restore(directory, world_of(state.target), by, say)
     write_reports(directory, analyse(record.read_facts(directory), record.read_objectives(directory)))
     seal(directory, by)
     record.point_latest(directory.parent.parent, directory)
     say(f"not as it was: {'; '.join(differences)}" if differences else "the estate is as it was")
     return 1 if differences else 0
+
+
+def gone(target: Target) -> bool:
+    """Did a local estate end? Nobody listens where its control plane and its switches were; it never comes back there."""
+    return target.local and not any(_listens(url) for url in (target.arm_url, target.control_url))
+
+
+def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), 2.0).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def rescue_alone(directory: Path, say: Say, *, dry_run: bool) -> int:

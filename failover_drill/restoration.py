@@ -10,27 +10,30 @@ read ─► outstanding promises ─► redeem, newest first ─► compare with
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from failover_drill import journal, record
-from failover_drill.changes import UNDO, Change, Changes
+from failover_drill.changes import Change, Changes
 from failover_drill.clock import Clock, anchor
 from failover_drill.errors import DrillError, PlatformError
 from failover_drill.journal import Entry, Journal
 from failover_drill.platform import Direct, Names, Platform
 from failover_drill.target import Target, target_from
-from failover_drill.undo import Compensator, Limits, Promise, drift, outstanding
+from failover_drill.undo import LOCK, LOCKING, OWED, Compensator, Limits, Promise, drift, outstanding
 
 Say = Callable[[str], None]
+Snapshot = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What a restoration talks to; made from the target that the journal names."""
 
+    target: Target
     platform: Platform
     direct: Direct
     names: Names
@@ -44,9 +47,10 @@ class State:
     target: Target
     limits: Limits
     promises: tuple[Promise, ...]
-    snapshot: Mapping[str, Mapping[str, object]]
+    snapshot: Snapshot
     settled: bool  # put back and compared, or nothing was ever changed
     sealed: bool
+    began_s: float  # epoch seconds
 
     @property
     def restored(self) -> bool:
@@ -65,16 +69,69 @@ def state_of(directory: Path) -> State:
         snapshots[0] if snapshots else {},
         _settled(entries),
         any(e.kind == "seal" for e in entries),
+        header["anchor"]["wall_ns"] / 1e9,
     )
 
 
 def _settled(entries: list[Entry]) -> bool:
-    last = {e.kind: (n, e) for n, e in enumerate(entries) if e.kind == "restored" or e.kind == "promise"}
-    if "promise" not in last:
-        return True
-    return (
-        "restored" in last and last["restored"][0] > last["promise"][0] and last["restored"][1].fields["said"] == "yes"
+    changed = [n for n, e in enumerate(entries) if e.kind == "promise" and e.fields["purpose"] in OWED - {LOCKING}]
+    restored = [(n, e.fields["said"]) for n, e in enumerate(entries) if e.kind == "restored"]
+    return not changed or bool(restored and restored[-1][0] > changed[-1] and restored[-1][1] == "yes")
+
+
+def put_back(
+    promises: Sequence[Promise],
+    snapshot: Snapshot,
+    world: World,
+    changes: Changes,
+    own: Journal,
+    limits: Limits,
+    say: Say,
+    by: str = "",
+) -> list[str]:
+    """Redeem *promises* and compare with *snapshot*; return what still differs, one line each.
+
+    Of the drill and of whoever comes after it: there is no other way back.
+    """
+    failures = redeem(promises, world, changes, own, limits, say)
+    differences = failures or differing(snapshot, world.platform)
+    own.append("restored", {"said": "; ".join(differences) or "yes", **({"by": by} if by else {})}, sync=True)
+    return differences
+
+
+def redeem(
+    promises: Sequence[Promise], world: World, changes: Changes, own: Journal, limits: Limits, say: Say
+) -> list[str]:
+    """Redeem *promises*, newest first; return what could not be, one line each."""
+    return _compensator(world, changes, own, limits, say).run(promises)
+
+
+def _compensator(world: World, changes: Changes, own: Journal, limits: Limits, say: Say) -> Compensator:
+    def act(kind: str, resource: str, wanted: str, held: str, purpose: str) -> str:
+        return changes.make(Change(kind, resource, wanted, held=held), changes.read(kind, resource), purpose)
+
+    def note(kind: str, fields: Mapping[str, Any]) -> None:
+        own.append(kind, fields, sync=True)
+
+    return Compensator(
+        world.target,
+        world.platform,
+        world.direct,
+        world.names,
+        world.clock,
+        act=act,
+        note=note,
+        say=say,
+        limits=limits,
     )
+
+
+def differing(snapshot: Snapshot, platform: Platform) -> list[str]:
+    """Return how the estate differs from a snapshot of it, one line each."""
+    try:
+        return drift(snapshot, {i: platform.snapshot(i) for i in snapshot})
+    except PlatformError as error:
+        return [f"could not be read again: {error}"]
 
 
 def restore(directory: Path, world: World, by: str, say: Say) -> list[str]:
@@ -83,15 +140,32 @@ def restore(directory: Path, world: World, by: str, say: Say) -> list[str]:
     Idempotent: where nothing is outstanding, only the comparison is made.
     """
     state = state_of(directory)
+    locks = [p for p in state.promises if p.kind == LOCK]
+    others = [p for p in state.promises if p.kind != LOCK]
+    with _journal(directory, by) as own:
+        changes = Changes(state.target, world.platform, world.clock, own, say)
+        found = put_back(others, state.snapshot, world, changes, own, state.limits, say, by)
+        if any(p.kind != LOCK for p in outstanding(record.entries_of(directory))):
+            return found  # the lock is kept: what is left is nobody else's to drill
+        return found + redeem(locks, world, changes, own, state.limits, say)
+
+
+def settle(directory: Path, by: str, said: str) -> None:
+    """Write down that nothing is left to put back, and why."""
+    with _journal(directory, by) as own:
+        for promise in state_of(directory).promises:
+            own.append("redeemed", {"id": promise.id, "undo": said}, sync=True)
+        own.append("restored", {"said": "yes", "by": by, "note": said}, sync=True)
+
+
+@contextmanager
+def _journal(directory: Path, by: str) -> Iterator[Journal]:
     own = Journal(_next(directory))
-    own.append("header", _header(by), sync=True)
     try:
-        failures = _compensator(state, world, own, say).run(state.promises)
-        differences = failures or _differences(state, world.platform)
-        own.append("restored", {"said": "; ".join(differences) or "yes", "by": by}, sync=True)
+        own.append("header", _header(by), sync=True)
+        yield own
     finally:
         own.close()
-    return differences
 
 
 def seal(directory: Path, by: str) -> None:
@@ -113,34 +187,6 @@ def _header(by: str) -> dict[str, Any]:
 
 def _next(directory: Path) -> Path:
     return directory / f"restoration-{len(journal.journals_of(directory)):03}.jsonl"
-
-
-def _compensator(state: State, world: World, own: Journal, say: Say) -> Compensator:
-    changes = Changes(state.target, world.platform, world.clock, own, say)
-
-    def note(kind: str, fields: Mapping[str, Any]) -> None:
-        own.append(kind, fields, sync=True)
-
-    return Compensator(
-        state.target,
-        world.platform,
-        world.direct,
-        world.names,
-        world.clock,
-        act=lambda kind, resource, wanted: changes.make(
-            Change(kind, resource, wanted), changes.read(kind, resource), UNDO
-        ),
-        note=note,
-        say=say,
-        limits=state.limits,
-    )
-
-
-def _differences(state: State, platform: Platform) -> list[str]:
-    try:
-        return drift(state.snapshot, {i: platform.snapshot(i) for i in state.snapshot})
-    except PlatformError as error:
-        return [f"could not be read again: {error}"]
 
 
 def unrestored(reports: Path, profile_id: str | None) -> Path | None:

@@ -13,12 +13,15 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from failover_drill import blocked_times
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Objectives, Population
 
+SUBSCRIPTION = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -146,6 +149,59 @@ class WaitTable(Table):
     poll_s: Seconds = 0.1
 
 
+class SafetyTable(Table):
+    """[safety]: what must be so before anything is changed (docs/safety.md)."""
+
+    subscriptions: tuple[Annotated[str, Field(pattern=SUBSCRIPTION)], ...] = ()
+    kill_switch: str = "STOP-DRILLS"
+    lock: Literal["tag", "local"] = "tag"
+    lock_s: Annotated[float, Field(ge=60, le=86_400)] = 7_200
+    lock_settle_s: Annotated[float, Field(ge=0, le=60)] = 2
+    check_rights: bool = True
+    doubt_s: Annotated[float, Field(ge=0, le=600)] = 10
+    patience_s: Annotated[float, Field(ge=0, le=86_400)] = 3_600
+
+
+class CalendarTable(Table):
+    """[calendar]: when no drill may start."""
+
+    timezone: str = "UTC"
+    blocked_dates: tuple[str, ...] = ()
+    blocked_windows: tuple[str, ...] = ()
+
+    @field_validator("timezone")
+    @classmethod
+    def known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError('must be a time zone such as "UTC" or "Europe/Berlin"') from None
+        return name
+
+    @field_validator("blocked_dates")
+    @classmethod
+    def spans(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            blocked_times.span(text)
+        return texts
+
+    @field_validator("blocked_windows")
+    @classmethod
+    def windows(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            blocked_times.window(text)
+        return texts
+
+
+class AbortTable(Table):
+    """[abort]: what ends a drill early, its undo beginning at once. Absent: no such limit. Shares in percent."""
+
+    availability_below: Annotated[float, Field(gt=0, le=100)] | None = None
+    availability_for_s: Seconds = 10
+    recovery_longer_than_s: Seconds | None = None
+    budget_above: Annotated[float, Field(gt=0)] | None = None
+
+
 class LocalTarget(Table):
     """[target.NAME] with kind = "local": the harness starts the local estate itself, as [estate] says."""
 
@@ -165,7 +221,7 @@ class AzureTarget(Table):
     """[target.NAME] with kind = "azure": a pair of web apps behind a Traffic Manager profile."""
 
     kind: Literal["azure"]
-    subscription_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+    subscription_id: Annotated[str, Field(pattern=SUBSCRIPTION)]
     profile: str
     profile_resource_group: str
     public_host: str
@@ -192,6 +248,9 @@ class Settings(Table):
     traffic: TrafficTable = TrafficTable()
     watch: WatchTable = WatchTable()
     wait: WaitTable = WaitTable()
+    safety: SafetyTable = SafetyTable()
+    calendar: CalendarTable = CalendarTable()
+    abort: AbortTable = AbortTable()
     target: Mapping[str, TargetTable] = Field(default_factory=lambda: {"local": LocalTarget()})
     estate: Mapping[str, Any] = Field(default_factory=dict)
 

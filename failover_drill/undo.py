@@ -5,25 +5,31 @@
        │           deed: disable endpoint eastus  undo: endpoint eastus → Enabled
        ▼
     compensate ── read; if it is as wanted, done; else wait for what it needs, set it, read again
+       ▼
+    look again ── at what nobody knows the outcome of: a call that was under way may take effect late
 
 Two needs bend the order (azure-facts §3.6): an endpoint is re-enabled only when its app answers directly, since Traffic
 Manager serves it before any probe has passed; an app is stopped again only when names have led elsewhere for a TTL.
+A resource that was changed more than once goes straight back to what it was first.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from failover_drill.clock import Clock
-from failover_drill.errors import PlatformError
+from failover_drill.errors import DrillError, PlatformError
 from failover_drill.journal import Entry
 from failover_drill.platform import Direct, Names, Platform
 from failover_drill.target import Region, Target
 
-APP, ENDPOINT = "app", "endpoint"
+APP, ENDPOINT, LOCK = "app", "endpoint", "lock"
+DEED, UNDO, LOCKING, WAKING = "deed", "undo", "lock", "wake"
+OWED = frozenset({DEED, LOCKING, WAKING})  # the purposes of changes that need an undo; an undo needs none
+LOCK_TAG = "failover-drill-lock"
 DRAIN_MARGIN_S = 1.5  # resolvers keep an answer for up to TTL + 1 s (prototypes-estate §5)
 BACKOFF_S = 0.2
 BACKOFF_MAX_S = 3.0
@@ -31,16 +37,22 @@ BACKOFF_MAX_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One undo: make *resource*, an app or an endpoint, be as it was. `wanted` is a state or an enabled status."""
+    """One undo: make *resource*, an app or an endpoint, be as it was. `wanted` is a state or an enabled status.
+
+    A lock's undo removes the tag only while its value is `held`: another's lock is not ours to take away. `doubtful`: nobody
+    knows whether the deed took effect, or will.
+    """
 
     id: str
-    kind: str  # APP or ENDPOINT
+    kind: str  # APP, ENDPOINT or LOCK
     resource: str
     region: str
-    wanted: str  # "Running", "Stopped"; "Enabled", "Disabled"
+    wanted: str  # "Running", "Stopped"; "Enabled", "Disabled"; "" for a lock
+    held: str = ""
+    doubtful: bool = True
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.resource.rsplit('/', 1)[-1]} → {self.wanted}"
+        return f"{self.kind} {self.resource.rsplit('/', 1)[-1]} → {self.wanted or 'free'}"
 
 
 def outstanding(entries: Iterable[Entry]) -> list[Promise]:
@@ -50,29 +62,60 @@ def outstanding(entries: Iterable[Entry]) -> list[Promise]:
     """
     open_: dict[str, Promise] = {}
     for entry in entries:
-        if entry.kind == "promise" and entry.fields["purpose"] == "deed":
-            open_[entry.fields["id"]] = _promise(entry.fields)
+        name = entry.fields.get("id", "")
+        if entry.kind == "promise" and entry.fields["purpose"] in OWED:
+            open_[name] = _promise(entry.fields)
         elif (entry.kind == "outcome" and entry.fields["outcome"] == "failed") or entry.kind == "redeemed":
-            open_.pop(entry.fields["id"], None)
+            open_.pop(name, None)
+        elif entry.kind == "outcome" and name in open_:
+            open_[name] = replace(open_[name], doubtful=entry.fields["outcome"] != "ok")
     return list(open_.values())
 
 
 def _promise(fields: Mapping[str, Any]) -> Promise:
     undo = fields["undo"]
-    return Promise(fields["id"], undo["kind"], undo["resource"], fields["region"], undo["wanted"])
+    return Promise(fields["id"], undo["kind"], undo["resource"], fields["region"], undo["wanted"], undo.get("held", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What one resource is owed: the state it was in first. `promises` are all that this redeems."""
+
+    final: Promise
+    promises: tuple[Promise, ...]
+
+    @property
+    def doubtful(self) -> bool:
+        return any(p.doubtful for p in self.promises)
+
+    def __str__(self) -> str:
+        return str(self.final)
+
+
+def debts(promises: Sequence[Promise]) -> list[Debt]:
+    """Return what is owed to each resource, the one promised last first."""
+    owed: dict[tuple[str, str], list[Promise]] = {}
+    for promise in reversed(promises):
+        owed.setdefault((promise.kind, promise.resource.lower()), []).append(promise)
+    return [Debt(found[-1], tuple(found)) for found in owed.values()]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a restoration tries. Seconds."""
+    """How long a restoration tries. Seconds. `doubt_s`: how long a call of unknown outcome may still take effect."""
 
     each_s: float = 60.0
     serve_s: float = 60.0
     poll_s: float = 0.1
+    doubt_s: float = 10.0
 
 
 class Compensator:
-    """Redeems promises against the platform. `act` performs one journalled change; `note` writes one journal line."""
+    """Redeems promises against the platform.
+
+    `act(kind, resource, wanted, held, purpose)` performs one journalled change and returns its promise's id; `note` writes
+    one journal line.
+    """
 
     def __init__(
         self,
@@ -82,7 +125,7 @@ class Compensator:
         names: Names,
         clock: Clock,
         *,
-        act: Callable[[str, str, str], None],
+        act: Callable[[str, str, str, str, str], str],
         note: Callable[[str, Mapping[str, Any]], None],
         say: Callable[[str], None],
         limits: Limits,
@@ -90,36 +133,71 @@ class Compensator:
         self._target, self._platform, self._direct, self._names, self._clock = target, platform, direct, names, clock
         self._act, self._note, self._say, self._limits = act, note, say, limits
         self._failures: list[str] = []
-        self._done: set[str] = set()
+        self._tried: dict[str, bool] = {}
+        self._debts: list[Debt] = []
 
     def run(self, promises: Sequence[Promise]) -> list[str]:
         """Redeem all, newest first; return what could not be, one line each. One failure does not stop the others."""
-        self._promises = list(promises)
-        for promise in reversed(promises):
-            self._redeem(promise)
+        began_ns = self._clock.now_ns()
+        self._debts = debts(promises)
+        for debt in self._debts:
+            self._redeem(debt)
+        doubtful = [d for d in self._debts if d.doubtful and self._tried[d.final.id]]
+        if doubtful:
+            self._look_again(doubtful, began_ns)
         return self._failures
 
-    def _redeem(self, promise: Promise) -> None:
-        if promise.id in self._done:
+    def _redeem(self, debt: Debt) -> None:
+        if debt.final.id in self._tried:
             return
-        self._done.add(promise.id)
-        try:
-            self._prepare(promise)
-            self._insist(promise.kind, promise.resource, promise.wanted)
-            self._settle(promise)
-        except PlatformError as error:
-            self._failures.append(f"{promise}: {error}")
-            self._say(f"could not put back {promise}: {error}")
-        else:
-            self._note("redeemed", {"id": promise.id, "undo": str(promise)})
-            self._say(f"put back: {promise}")
+        self._tried[debt.final.id] = False
+        self._tried[debt.final.id] = self._attempt(debt.final)
+        if self._tried[debt.final.id] and not debt.doubtful:
+            self._paid(debt)
+
+    def _paid(self, debt: Debt) -> None:
+        for promise in debt.promises:
+            self._note("redeemed", {"id": promise.id, "undo": str(debt)})
+        self._say(f"put back: {debt}")
+
+    def _look_again(self, doubtful: Sequence[Debt], began_ns: int) -> None:
+        """A call that was cut off may still be under way: look once more when it no longer can be."""
+        left_s = self._limits.doubt_s - (self._clock.now_ns() - began_ns) / 1e9
+        if left_s > 0:
+            self._say(f"looking again in {left_s:.0f} s: a call of unknown outcome may still take effect")
+            self._clock.wait(left_s)
+        for debt in doubtful:
+            if self._attempt(debt.final):
+                self._paid(debt)
+
+    def _attempt(self, promise: Promise) -> bool:
+        """Try until it holds or the budget is spent; every try is harmless where it holds already."""
+        deadline = self._clock.now_ns() + int(self._limits.each_s * 1e9)
+        pause = BACKOFF_S
+        while True:
+            try:
+                self._prepare(promise)
+                self._insist(promise.kind, promise.resource, promise.wanted, promise.held)
+                self._settle(promise)
+            except DrillError as error:
+                reason = error
+            else:
+                return True
+            if self._clock.now_ns() >= deadline:
+                self._failures.append(f"{promise}: {reason}")
+                self._say(f"could not put back {promise}: {reason}")
+                return False
+            self._clock.wait(pause)
+            pause = min(pause * 2, BACKOFF_MAX_S)
 
     def _prepare(self, promise: Promise) -> None:
-        """See to what this undo needs before it may happen."""
+        """See to what this undo needs before it may happen; nothing where it holds already."""
+        if promise.kind == LOCK or self._holds(promise.kind, promise.resource, promise.wanted, promise.held):
+            return
         region = self._region(promise.region)
         if (promise.kind, promise.wanted) == (ENDPOINT, "Enabled"):
-            for other in self._promises:
-                if other.kind == APP and other.region == promise.region and other.wanted == "Running":
+            for other in self._debts:
+                if (other.final.kind, other.final.region, other.final.wanted) == (APP, region.name, "Running"):
                     self._redeem(other)
             self._until_serving(region)
         elif promise.wanted in {"Stopped", "Disabled"}:
@@ -135,32 +213,30 @@ class Compensator:
         """Traffic Manager does not probe a stopped endpoint until it notices the restart; off and on makes it (§3.6)."""
         state = self._platform.endpoint_state(region.endpoint_id)
         if state.enabled and state.health == "Stopped":
-            self._insist(ENDPOINT, region.endpoint_id, "Disabled")
-            self._insist(ENDPOINT, region.endpoint_id, "Enabled")
-
-    def _insist(self, kind: str, resource: str, wanted: str) -> None:
-        """Set *resource* until reading it shows *wanted*; PlatformError when the budget is spent."""
-        deadline = self._clock.now_ns() + int(self._limits.each_s * 1e9)
-        pause = BACKOFF_S
-        while True:
             try:
-                if self._reads(kind, resource) == wanted:
-                    return
-                self._act(kind, resource, wanted)
-                if self._reads(kind, resource) == wanted:
-                    return
-                reason = PlatformError(f"still not {wanted}", operation=f"set {kind}", resource_id=resource)
+                asleep = self._act(ENDPOINT, region.endpoint_id, "Disabled", "", WAKING)
             except PlatformError as error:
-                reason = error
-            if self._clock.now_ns() >= deadline:
-                raise reason
-            self._clock.wait(pause)
-            pause = min(pause * 2, BACKOFF_MAX_S)
+                if not error.outcome_known:
+                    raise
+                self._say(f"{region.endpoint} is probed again only when Traffic Manager notices the restart: {error}")
+                return
+            self._insist(ENDPOINT, region.endpoint_id, "Enabled")
+            self._note("redeemed", {"id": asleep, "undo": f"{region.endpoint} probed again"})
 
-    def _reads(self, kind: str, resource: str) -> str:
+    def _insist(self, kind: str, resource: str, wanted: str, held: str = "") -> None:
+        """Set *resource* unless reading shows *wanted*, and read again. Raises PlatformError where that did not help."""
+        if self._holds(kind, resource, wanted, held):
+            return
+        self._act(kind, resource, wanted, held, UNDO)
+        if not self._holds(kind, resource, wanted, held):
+            raise PlatformError(f"still not {wanted or 'free'}", operation=f"set {kind}", resource_id=resource)
+
+    def _holds(self, kind: str, resource: str, wanted: str, held: str) -> bool:
+        if kind == LOCK:
+            return self._platform.tags(resource).get(LOCK_TAG, "") != held
         if kind == APP:
-            return self._platform.app_state(resource).state
-        return "Enabled" if self._platform.endpoint_state(resource).enabled else "Disabled"
+            return self._platform.app_state(resource).state == wanted
+        return self._platform.endpoint_state(resource).enabled == (wanted == "Enabled")
 
     def _until_serving(self, region: Region) -> None:
         """Wait until the region answers directly; PlatformError when the budget is spent: no user is sent to a dead app."""

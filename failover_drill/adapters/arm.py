@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from azure.core.exceptions import (
@@ -18,13 +18,14 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.rest import HttpRequest
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.trafficmanager import TrafficManagerManagementClient
 from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
 from azure.mgmt.web import WebSiteManagementClient
 
 from failover_drill.errors import PlatformError
-from failover_drill.platform import AppState, EndpointState, ProfileState, Receipt
+from failover_drill.platform import AppState, EndpointState, Permission, ProfileState, Receipt
 from failover_drill.target import Target, group_name, provider_type, resource_name
 
 P = ParamSpec("P")
@@ -32,7 +33,9 @@ T = TypeVar("T")
 
 # What changes by itself, or with every write: no part of "the state it was in" (azure-facts §1.3, §2.2).
 VOLATILE = frozenset({"etag", "lastModifiedTimeUtc", "endpointMonitorStatus", "profileMonitorStatus", "systemData"})
-ONCE = {"retry_total": 0}
+OWN_TAGS = frozenset({"failover-drill-lock", "failover-drill-stop"})  # how drills and people talk to drills: no drift
+ONCE: dict[str, Any] = {"retry_total": 0}
+TAGS_VERSION, GROUPS_VERSION, PERMISSIONS_VERSION = "2021-04-01", "2021-04-01", "2022-04-01"
 
 
 def _translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -45,6 +48,14 @@ def _translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 return method(*args, **kwargs)
             except AzureError as error:
                 raise _platform_error(error, operation, str(args[1])) from error
+            except (
+                ValueError,
+                OSError,
+            ) as error:  # an answer that is no JSON; what identity clients let through (§4.5)
+                said = (
+                    f"{operation} {resource_name(str(args[1]))}: an answer that cannot be read: {type(error).__name__}"
+                )
+                raise PlatformError(said, operation=operation, resource_id=str(args[1]), outcome_known=False) from error
 
         return call
 
@@ -142,6 +153,43 @@ class ArmPlatform:
             endpoints={str(e.name): _endpoint(e) for e in profile.endpoints or ()},
         )
 
+    @_translated("read tags of")
+    def tags(self, resource_id: str) -> Mapping[str, str]:
+        if "/providers/" in resource_id:
+            return dict(self._read(resource_id).tags or {})
+        return self._get(resource_id, GROUPS_VERSION).get("tags") or {}
+
+    @_translated("tag")
+    def set_tag(self, resource_id: str, name: str, value: str) -> Receipt:
+        return self._patch_tags(resource_id, "Merge", {name: value})
+
+    @_translated("remove the tag of")
+    def remove_tag(self, resource_id: str, name: str, value: str) -> Receipt:
+        return self._patch_tags(resource_id, "Delete", {name: value})
+
+    @_translated("read the rights on")
+    def permissions(self, resource_id: str) -> Sequence[Permission]:
+        found = self._get(f"{resource_id}/providers/Microsoft.Authorization/permissions", PERMISSIONS_VERSION)
+        return [Permission(tuple(p.get("actions") or ()), tuple(p.get("notActions") or ())) for p in found["value"]]
+
+    def _get(self, path: str, version: str) -> dict[str, Any]:
+        """Read what no client of ours has a method for, through the same pipeline."""
+        answer = self._names.send_request(HttpRequest("GET", path, params={"api-version": version}))
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _patch_tags(self, resource_id: str, operation: str, tags: Mapping[str, str]) -> Receipt:
+        request = HttpRequest(
+            "PATCH",
+            f"{resource_id}/providers/Microsoft.Resources/tags/default",
+            params={"api-version": TAGS_VERSION},
+            json={"operation": operation, "properties": {"tags": dict(tags)}},
+        )
+        answer = self._names.send_request(request, **ONCE)
+        answer.raise_for_status()
+        return Receipt(_request_id(answer.headers))
+
     @_translated("read")
     def snapshot(self, resource_id: str) -> Mapping[str, object]:
         return _settled(self._read(resource_id))
@@ -185,6 +233,7 @@ def _endpoint(model: Any) -> EndpointState:
         health=_word(model.endpoint_monitor_status),
         target=str(model.target or ""),
         priority=model.priority,
+        target_id=str(model.target_resource_id or ""),
     )
 
 
@@ -192,7 +241,8 @@ def _settled(model: Any) -> dict[str, object]:
     """Return a resource's whole state as plain values, less what changes by itself."""
     plain = _without(VOLATILE, model.as_dict())
     assert isinstance(plain, dict)
-    return plain
+    tags = {name: value for name, value in (plain.pop("tags", None) or {}).items() if name not in OWN_TAGS}
+    return {**plain, "tags": tags} if tags else plain
 
 
 def _without(keys: frozenset[str], value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 
@@ -26,14 +27,30 @@ class DirectAsker:
                 "GET", self._target.health_path, headers={"Host": region.default_host, "Connection": "close"}
             )
             answer = connection.getresponse()
-            answer.read(65_536)
+            body = answer.read(65_536)
         except TimeoutError:
             return DirectAnswer(0, f"nothing within {self._timeout_s:g} s")
         except (OSError, http.client.HTTPException) as error:
             return DirectAnswer(0, f"{type(error).__name__}: {error}".rstrip(": "))
         finally:
             connection.close()
-        return DirectAnswer(answer.status, f"{answer.status} {answer.reason}")
+        return DirectAnswer(answer.status, f"{answer.status} {answer.reason}", _version(body))
+
+    def certificate_trouble(self, region: Region) -> str:
+        if self._target.scheme == "http":
+            return ""
+        context = ssl.create_default_context(cafile=self._target.ca_file)
+        where = region.address or region.default_host
+        try:
+            with (
+                socket.create_connection((where, self._target.port), self._timeout_s) as raw,
+                context.wrap_socket(raw, server_hostname=self._target.public_host),
+            ):
+                return ""
+        except ssl.SSLCertVerificationError as error:
+            return f"its certificate is not valid for {self._target.public_host}: {error.verify_message}"
+        except OSError as error:
+            return f"no TLS connection to {where}:{self._target.port}: {error}"
 
     def _connection(self, region: Region) -> http.client.HTTPConnection:
         where = region.address or region.default_host
@@ -41,6 +58,15 @@ class DirectAsker:
             return http.client.HTTPConnection(where, self._target.port, timeout=self._timeout_s)
         context = ssl.create_default_context(cafile=self._target.ca_file)
         return _Addressed(region.default_host, where, self._target.port, self._timeout_s, context)
+
+
+def _version(body: bytes) -> str:
+    """Return the version that a health JSON tells; "" where it tells none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return ""
+    return str(found.get("version", "")) if isinstance(found, dict) else ""
 
 
 class _Addressed(http.client.HTTPSConnection):

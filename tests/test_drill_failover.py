@@ -1,0 +1,160 @@
+"""The playbook, whole and real: a separate estate, the unchanged SDKs, live traffic, and the estate's own truth to compare with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.stage import COLD, ROOT, Drilled, Estate, estate, run_drill
+
+POLL_S = 0.1  # drill.toml: wait.poll_s
+GRACE_S = 0.3  # of processes that share two cores
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    with estate(tmp_path_factory.mktemp("estate")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def before(stage: Estate) -> Any:
+    """The estate's state before the drill. Asked for before `drilled`."""
+    return state(stage)
+
+
+@pytest.fixture(scope="module")
+def drilled(stage: Estate, before: Any, tmp_path_factory: pytest.TempPathFactory) -> Drilled:
+    """One drill, judged by every test of this module."""
+    return run_drill(tmp_path_factory.mktemp("drill"), stage.file)
+
+
+def state(stage: Estate) -> Any:
+    """What the estate says of its apps and endpoints, less what changes by itself."""
+    found = stage.control("GET", "/_state")
+    return json.loads(json.dumps(found, sort_keys=True))
+
+
+def switched(stage: Estate, event: str, **fields: object) -> list[float]:
+    """The wall times, epoch seconds, of the estate's own events."""
+    return [e["wall_ns"] / 1e9 for e in stage.truth(event) if all(e.get(k) == v for k, v in fields.items())]
+
+
+def test_it_passes_and_says_so(drilled: Drilled) -> None:
+    """Every step passes, and the terminal shows verdict, recovery time, downtime and share of the budget."""
+    assert drilled.code == 0, drilled.output
+    assert drilled.findings["verdict"] == "MET"
+    for words in ("MET", "recovery time", "downtime", "error budget", "✓ When the primary region is disabled"):
+        assert words in drilled.output
+
+
+def test_findings_keep_their_schema(drilled: Drilled) -> None:
+    """findings.json is what docs/findings.schema.json says."""
+    schema = json.loads((ROOT / "docs" / "findings.schema.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(drilled.findings)
+    wanted = ["schema", "drill", "verdict", "reasons", "slo", "recovery", "downtime", "dns", "traffic", "instrument"]
+    assert {*wanted, "actions", "steps"} <= set(drilled.findings)
+
+
+def test_every_report_is_there(drilled: Drilled) -> None:
+    """The run's directory holds facts, findings and both reports, and reports/latest leads to it."""
+    assert drilled.directory is not None
+    names = {path.name for path in drilled.directory.iterdir()}
+    assert {
+        "journal.jsonl",
+        "resolutions.jsonl",
+        "findings.json",
+        "report.md",
+        "report.html",
+        "samples.parquet",
+    } <= names
+    assert (drilled.directory.parent.parent / "latest").resolve() == drilled.directory.resolve()
+
+
+def test_segments_sum_to_the_recovery_time(drilled: Drilled) -> None:
+    """To the nanosecond, not to a rounding."""
+    recovery = drilled.findings["recovery"]
+    assert sum(s["took_ns"] for s in recovery["segments"]) == recovery["time_ns"]
+    assert recovery["at_least_s"] <= recovery["time_s"] <= recovery["at_most_s"]
+
+
+def test_the_recovery_time_is_the_truth(drilled: Drilled, stage: Estate) -> None:
+    """The last user who honours the TTL comes back between the authority's switch and one TTL later, as the estate saw it."""
+    recovery = drilled.findings["recovery"]
+    gap = drilled.findings["traffic"]["gap_s"]
+    began = switched(stage, "serving", region="eastus", serving=False)[0]
+    address = next(app["address"] for app in stage.ready["web_apps"] if app["role"] == "secondary")
+    turned = next(
+        e["wall_ns"] / 1e9
+        for e in stage.truth("answer")
+        if e["wall_ns"] / 1e9 > began and e["name"] == stage.ready["public_host"] and e["answer"] == [address]
+    )
+    assert recovery["began"] <= began <= recovery["began"] + GRACE_S
+    ttl = COLD["profile"]["ttl"]
+    assert turned - began - gap <= recovery["time_s"] <= turned - began + ttl + gap + GRACE_S
+
+
+def test_the_segments_are_the_truth(drilled: Drilled, stage: Estate) -> None:
+    """Each act ends when the estate's own log says that it took effect, within one poll."""
+    ends = {s["name"]: s["ended"] for s in drilled.findings["recovery"]["segments"]}
+    silent = switched(stage, "serving", region="eastus", serving=False)[0]
+    serves = switched(stage, "serving", region="westus3", serving=True)
+    assert silent <= ends["disable primary"] <= silent + POLL_S + GRACE_S
+    assert any(at <= ends["enable secondary"] <= at + POLL_S + GRACE_S for at in serves)
+
+
+def test_dns_was_seen_to_follow(drilled: Drilled) -> None:
+    """The authority and the caching resolver are seen in the primary, then in the secondary, then in the primary again."""
+    strips = {s["vantage"]: [span["region"] for span in s["spans"]] for s in drilled.findings["dns"]["strips"]}
+    assert strips["authority"] == ["eastus", "westus3", "eastus"]
+    assert strips["caching resolver"] == ["eastus", "westus3", "eastus"]
+
+
+def test_the_estate_is_as_it_was(drilled: Drilled, stage: Estate, before: Any) -> None:
+    """Apps and endpoints are what they were, and the findings say so."""
+    assert drilled.findings["drill"]["restored"] == "yes"
+    assert settings_of(state(stage)) == settings_of(before)
+
+
+def settings_of(found: Any) -> Any:
+    """Drop what moves by itself: counters, times, what probing found."""
+    moving = {"health", "modified_ns", "version", "served", "calls", "mono_ns", "wall_ns"}
+    if isinstance(found, dict):
+        kept = {k: settings_of(v) for k, v in found.items() if k not in moving}
+        if "endpoints" in kept:  # name: [enabled status, monitor status]
+            kept["endpoints"] = {name: statuses[0] for name, statuses in kept["endpoints"].items()}
+        return kept
+    return [settings_of(v) for v in found] if isinstance(found, list) else found
+
+
+def test_only_the_blast_radius_was_written(drilled: Drilled, stage: Estate) -> None:
+    """What reached the control plane is the playbook's four changes and their four undos, between taking and freeing the lock."""
+    assert drilled.code == 0
+    taken, *writes, freed = [w.lower() for w in stage.writes()]
+    assert taken == freed
+    assert taken.endswith("/trafficmanagerprofiles/proseware/providers/microsoft.resources/tags/default")
+    assert len(writes) == 8, writes
+    assert all("/sites/proseware" in w or "/azureendpoints/" in w for w in writes), writes
+
+
+def test_the_run_can_be_verified(drilled: Drilled) -> None:
+    """`failover-drill verify` finds every byte as it was sealed."""
+    from failover_drill.journal import verify
+
+    assert drilled.directory is not None
+    assert verify(drilled.directory) == []
+
+
+def test_no_secret_is_kept(drilled: Drilled, stage: Estate) -> None:
+    """Neither the identity header, nor the control token, nor a bearer token is in the run or on the terminal."""
+    assert drilled.directory is not None
+    secrets = [stage.ready["identity_header"], stage.ready["control_token"], "eyJ"]
+    texts = [path.read_bytes() for path in drilled.directory.rglob("*") if path.is_file() and path.suffix != ".parquet"]
+    for secret in secrets[:2]:
+        assert all(secret.encode() not in text for text in [*texts, drilled.output.encode()])
+    assert "Bearer " not in drilled.output
