@@ -320,6 +320,8 @@ def _run_dir(config: EstateConfig) -> Path:
     if config.run_dir is None:
         return Path(tempfile.mkdtemp(prefix="local-estate-"))
     config.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for stale in config.run_dir.glob("*.pem"):  # of an earlier run's CA, which is gone
+        stale.unlink()
     return config.run_dir.resolve()
 
 

@@ -91,7 +91,7 @@ def check(who: Identity, authorization: str | None, audiences: frozenset[str], n
             "AuthenticationFailedInvalidHeader", "Authentication failed. The 'Authorization' header is not valid."
         )
     signed, _, mac = token.rpartition(".")
-    if not hmac.compare_digest(_b64(_mac(who.key, signed)), mac):
+    if not hmac.compare_digest(_b64(_mac(who.key, signed)).encode(), mac.encode("utf-8", "replace")):
         raise Refused("InvalidAuthenticationToken", "The access token is invalid.")
     claims = _claims(signed)
     if str(claims.get("aud", "")).rstrip("/").lower() not in audiences:
