@@ -12,6 +12,7 @@ For faults:  `server.dns_fault("fault-3", DnsFault(DnsKind.SERVFAIL, share=0.5))
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ from local_estate.dnswire import (
     unreadable,
 )
 from local_estate.places import Source, SourceMap
+from local_estate.ports import CannotBind
 from local_estate.routing import Healths
 from local_estate.topology import World
 from local_estate.truth import Truth
@@ -194,8 +196,10 @@ class NameServer:
         )
 
     def _snapshot(self) -> Snapshot:
-        regions = {app.region for app in self._world.apps.values()}
-        addresses = {region: self._address_of(region) for region in regions}
+        addresses: dict[str, str] = {}
+        for region in {app.region for app in self._world.apps.values()}:
+            with contextlib.suppress(CannotBind):  # a region that cannot appear has no address, and its sites no name
+                addresses[region] = self._address_of(region)
         return zone.snapshot(self._world, self._health.healths(), addresses, self._aliases, self._alias_ttl_s)
 
     def _stale(self) -> bool:

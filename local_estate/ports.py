@@ -34,6 +34,11 @@ class Held:
         _probe(address, self.port)
         self.sockets[address] = _bound(address, self.port, reuse=True)
 
+    def drop(self, address: str) -> None:
+        """Let go of *address* where it is held."""
+        if sock := self.sockets.pop(address, None):
+            sock.close()
+
     def release(self) -> None:
         for sock in self.sockets.values():
             sock.close()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from local_estate import monitor, routing
 from local_estate.delays import Delays
 from local_estate.monitor import Event, Vote
+from local_estate.ports import CannotBind
 from local_estate.probes import PROBES, Shot
 from local_estate.routing import Healths, ProfileKey
 from local_estate.topology import Endpoint, Health, Kind, Probe, Profile, Status, WebApp, World
@@ -223,7 +224,7 @@ class Monitor:
         app = self._app(endpoint) if endpoint.kind is Kind.AZURE else None
         if endpoint.kind is Kind.AZURE and app is None:
             return None
-        address = self._address_of(app.region) if app else self._external(endpoint.target)
+        address = self._address(app) if app else self._external(endpoint.target)
         if address is None:
             return None
         return address, self._ports.get(port, port) if address in self._own_addresses() else port
@@ -236,12 +237,18 @@ class Monitor:
         return target if loopback else None
 
     def _own_addresses(self) -> set[str]:
-        return {self._address_of(app.region) for app in self._world.apps.values()}
+        return {address for app in self._world.apps.values() if (address := self._address(app))}
+
+    def _address(self, app: WebApp) -> str | None:
+        try:
+            return self._address_of(app.region)
+        except CannotBind:  # a region that cannot appear: unreachable
+            return None
 
     def _site_address(self, name: str) -> str | None:
         for app in self._world.apps.values():
             if name in (app.default_host.lower(), *(h.lower() for h in app.host_names)):
-                return self._address_of(app.region)
+                return self._address(app)
         return None
 
     def _app(self, endpoint: Endpoint) -> WebApp | None:

@@ -93,13 +93,9 @@ class Regions:
         return self._held[1].port
 
     def address_of(self, region: str) -> str:
-        """Return the loopback address of *region*; a new one gets the next free 127.0.N.1."""
+        """Return the loopback address of *region*; a new one gets the next free 127.0.N.1. Raises CannotBind."""
         if region not in self._addresses:
-            taken = set(self._addresses.values())
-            free = next(a for a in (f"127.0.{n}.1" for n in range(1, 255)) if a not in taken)
-            for held in self._held:
-                held.add(free)
-            self._addresses[region] = free
+            self._addresses[region] = self._free_address()
         return self._addresses[region]
 
     def is_serving(self, app: WebApp) -> bool:
@@ -215,10 +211,28 @@ class Regions:
                 runtime.wish = wish
                 self._head_for(runtime)
 
+    def _free_address(self) -> str:
+        """Hold the ports on the first 127.0.N.1 where both are free. Raises CannotBind."""
+        taken = set(self._addresses.values())
+        for address in (f"127.0.{n}.1" for n in range(1, 255)):
+            if address in taken:
+                continue
+            try:
+                for held in self._held:
+                    held.add(address)
+            except ports.PortTaken:
+                for held in self._held:
+                    held.drop(address)
+                continue
+            return address
+        raise ports.CannotBind(
+            f"no address from 127.0.1.1 to 127.0.254.1 has ports {self.http_port} and {self.https_port} free"
+        )
+
     def _free_slot(self, region: str) -> int:
         apps = self.world.apps
         taken = {r.slot for k, r in self._runtimes.items() if k in apps and apps[k].region == region}
-        return next(n for n in range(SLOTS) if n not in taken)
+        return next((n for n in range(SLOTS) if n not in taken), SLOTS - 1)
 
     def _head_for(self, runtime: Runtime) -> None:
         """The wish changed: what has not yet taken effect no longer will; then wait for what now shall."""

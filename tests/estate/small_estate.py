@@ -42,7 +42,7 @@ def two_regions(ttl: int = 5, probe: Probe | None = None) -> World:
     world.put_app(east)
     world.put_app(west)
     endpoints = azure_endpoint("east", east, 1), azure_endpoint("west", west, 2)
-    shot = probe or Probe(path="/health", interval_s=10, timeout_s=5, tolerated=1)
+    shot = probe or Probe(path="/health", interval_s=10, timeout_s=9, tolerated=1)
     world.put_profile(Profile("rg", "drill", "proseware-drill", ttl=ttl, probe=shot, endpoints=endpoints))
     return world
 

@@ -507,3 +507,17 @@ def _garbage(rng: random.Random) -> bytes:
     for _ in range(rng.randrange(1, 6)):
         broken[rng.randrange(len(broken))] = rng.randrange(256)
     return bytes(broken)
+
+
+def test_a_new_regions_address_is_one_where_both_ports_are_free(tmp_path: Path) -> None:
+    """Where somebody holds the port on the next address, the one after it is taken."""
+
+    async def scenario() -> None:
+        async with small_estate(tmp_path) as estate:
+            other = hold(["127.0.3.1"], estate.regions.https_port)
+            try:
+                assert estate.regions.address_of("westeurope") == "127.0.4.1"
+            finally:
+                other.release()
+
+    run(scenario())
