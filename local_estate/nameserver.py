@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -177,16 +178,18 @@ class NameServer:
         told = {name: _final(snap, name) for name in (*snap.aliases, *snap.by_name)}
         changes = [n for n in {**told, **self._told} if told.get(n) != self._told.get(n)]
         # Stamped here, and no question is read before the new snapshot is in place: one turn of the loop.
+        at_ns = time.monotonic_ns()
         for name in changes:
-            self._tell(name, self._told.get(name), told.get(name))
+            self._tell(name, self._told.get(name), told.get(name), at_ns)
         self._told = told
         self.published = snap
         self._memo.clear()
 
-    def _tell(self, name: str, before: tuple[Any, ...] | None, after: tuple[Any, ...] | None) -> None:
+    def _tell(self, name: str, before: tuple[Any, ...] | None, after: tuple[Any, ...] | None, at_ns: int) -> None:
         addresses, targets, rcode, ttl = after or ((), (), "NXDOMAIN", 0)
         self._truth.write(
             "answer",
+            t_ns=at_ns,
             name=name,
             answer=addresses,
             previous=before[0] if before else (),
