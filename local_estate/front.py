@@ -227,7 +227,7 @@ class Front:
         held, app.held = app.held, []
         for connection, ask in held:
             if (bound := self._find(ask.host)) is not None and bound.app is app:
-                connection.answer(self._good(bound, ask), ask)
+                self._hurt(connection, ask, bound)
             else:
                 connection.cut()
 
