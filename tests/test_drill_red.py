@@ -1,0 +1,59 @@
+"""A drill can fail: red, with the reason in one line, a report, and the estate as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stage import COLD, Drilled, estate, run_drill
+from tests.test_drill_failover import settings_of, state
+
+NEVER, REFUSED = "the secondary never serves", "the endpoint update is refused"
+FAULTS: Mapping[str, Mapping[str, object]] = {
+    NEVER: {"kind": "erroring", "region": "westus3", "status": 500},
+    REFUSED: {"kind": "control_throttled", "operation": "Endpoints_Update"},
+}
+CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
+    NEVER: (
+        COLD,
+        {"FAILOVER_DRILL__WAIT__SERVE_S": "3"},
+        "westus3 does not serve 3 s after its app was started: it answers 500",
+    ),
+    "the TTL is too long for the objective": (
+        {**COLD, "profile": {"ttl": 20}},
+        {"FAILOVER_DRILL__WAIT__COMPLETE_S": "4", "FAILOVER_DRILL__OBJECTIVES__RTO_S": "3"},
+        "caching resolver does not answer with westus3 within 4 s",
+    ),
+    REFUSED: (COLD, {}, "set endpoint westus3: refused with 429 SubscriptionRequestsThrottled"),
+    "the recovery takes too long": (
+        COLD,
+        {"FAILOVER_DRILL__OBJECTIVES__RTO_S": "0.3"},
+        "recovery time",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_red_with_its_reason(case: str, tmp_path: Path) -> None:
+    """The scenario fails, the summary gives the reason in one line, a report is there, and nothing is left changed."""
+    config, environment, reason = CASES[case]
+    with estate(tmp_path / "estate", config) as stage:
+        if case in FAULTS:
+            stage.control("POST", "/_faults", FAULTS[case])
+        before = settings_of(state(stage))
+        drilled = run_drill(tmp_path, stage.file, environment=environment)
+        assert settings_of(state(stage)) == before
+    assert drilled.code == 1, drilled.output
+    assert any(reason in line for line in drilled.output.splitlines()), drilled.output
+    assert "Traceback" not in drilled.output
+    assert_reported(drilled)
+
+
+def assert_reported(drilled: Drilled) -> None:
+    assert drilled.directory is not None
+    assert drilled.findings["verdict"] != "MET"
+    assert drilled.findings["drill"]["restored"] == "yes"
+    assert (drilled.directory / "report.html").stat().st_size > 10_000
