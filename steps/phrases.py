@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pytest_bdd import parsers
 
 from failover_drill.target import Role
 
-ROLE = {"role": Role}
+ROLE: dict[str, Callable[[str], object]] = {"role": Role}
 Words = Annotated[str, "a step's text; {role} stands for primary or secondary"]
 
 

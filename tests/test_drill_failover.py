@@ -1,10 +1,9 @@
-"""The playbook, whole and real: a separate estate, the unchanged SDKs, live traffic, and the estate's own truth to compare with."""
+"""The playbook, whole and real: a separate estate, the unchanged SDKs, live traffic, and the estate's truth to compare."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -88,10 +89,8 @@ def test_any_flipped_bit_is_noticed(data: st.DataObject, tmp_path_factory: pytes
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(bytes(content))
-    try:
+    with contextlib.suppress(JournalError):  # a broken chain is said by raising
         assert verify(directory) != []
-    except JournalError:
-        pass
 
 
 def test_a_journal_is_never_overwritten(tmp_path: Path) -> None:
