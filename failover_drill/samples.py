@@ -2,10 +2,12 @@
 
     samples-N.bin      records of `SAMPLE_DTYPE`, appended; N is the worker
     samples-N.json     what the small integers mean, the clock, and what the worker says of itself
+    samples-N.now      while it runs: the worker's counts, overwritten in place with each write of records
     samples.parquet    all workers, in order of sending, once archived
 
 Fixed records, one write per half second: the writer may cost at most 5 % of the generator (measurement.md §7). The
-JSON is renamed into place before any record that needs it is written, so a reader never meets an unknown number.
+JSON is renamed into place before any record that needs it is written, so a reader never meets an unknown number; and
+only then, because a rename can keep the whole process waiting for the disk.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from failover_drill.facts import (
 
 RECORD = struct.Struct("<qIIHHHHBBBBBBH")
 assert RECORD.size == SAMPLE_DTYPE.itemsize
+_COUNTS = struct.Struct("<8q")  # written_ns, scheduled, recorded, Locust's requests and failures, unsent, offset, bound
 _ROOM = 8192  # records held in memory at most
 _MOST_NAMES = 255  # an index into a table of names is one byte
 _LATEST_US = 2**32 - 1
@@ -100,9 +103,10 @@ class Recorder:
         self._header = self.path.with_suffix(".json")
         self._buffer = bytearray(RECORD.size * _ROOM)
         self._held = 0
-        self._explained = SampleNames()
+        self._explained = SampleNames(regions=())
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._write_header(finished=False)
+        self._counts = os.open(self.path.with_suffix(".now"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._explain()
 
     def add(
         self,
@@ -169,9 +173,11 @@ class Recorder:
             self.recorded -= self._held
             self.lost += self._held
         os.close(self._fd)
+        os.close(self._counts)
         self._fd = -1
         with contextlib.suppress(OSError):  # then it reads as unfinished, which is what it is
-            self._write_header(finished=True)
+            _replace(self._header, self.header(finished=True).to_json())
+            self.path.with_suffix(".now").unlink()
 
     @property
     def closed(self) -> bool:
@@ -191,23 +197,20 @@ class Recorder:
         )
 
     def header(self, *, finished: bool) -> Header:
-        return Header(self.report(finished=finished), self._names(), self.anchor, self.rate, time.monotonic_ns())
+        names = SampleNames(tuple(self.regions.names), tuple(self.addresses.names), tuple(self.paths.names))
+        return Header(self.report(finished=finished), names, self.anchor, self.rate, time.monotonic_ns())
 
     def _explain(self) -> None:
-        """Bring the header up to date. Failing that is no harm while no record needs a name that it lacks."""
-        try:
-            self._write_header(finished=False)
-        except OSError:
-            if self._names() != self._explained:
-                raise
-
-    def _names(self) -> SampleNames:
-        return SampleNames(tuple(self.regions.names), tuple(self.addresses.names), tuple(self.paths.names))
-
-    def _write_header(self, *, finished: bool) -> None:
-        names = self._names()
-        _replace(self._header, self.header(finished=finished).to_json())
-        self._explained = names
+        """Write the header where there are names that it lacks, and the counts as they are."""
+        names = SampleNames(tuple(self.regions.names), tuple(self.addresses.names), tuple(self.paths.names))
+        if names != self._explained:
+            _replace(self._header, self.header(finished=False).to_json())
+            self._explained = names
+        counts = (
+            time.monotonic_ns(), self.scheduled, self.recorded, self.locust_requests, self.locust_failures, self.unsent,
+            self.offset_ns, self.offset_bound_ns,
+        )  # fmt: skip
+        os.pwrite(self._counts, _COUNTS.pack(*counts), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,12 +272,26 @@ def tail(path: Path, offset: int = 0) -> tuple[SampleRecords, int]:
 
 
 def read_header(path: Path) -> Header:
-    """Return the header beside the file of records at *path*. Raises `JournalError`."""
+    """Return the header beside the file of records at *path*, up to date. Raises `JournalError`."""
     beside = path.with_suffix(".json")
     try:
-        return Header.from_json(beside.read_text(), str(beside))
+        header = Header.from_json(beside.read_text(), str(beside))
     except OSError as error:
         raise JournalError(f"{beside}: {error.strerror}") from None
+    return header if header.report.finished else _counted(header, path.with_suffix(".now"))
+
+
+def _counted(header: Header, counts: Path) -> Header:
+    """Return the header of a worker that has not finished, with its last counts."""
+    try:
+        written_ns, scheduled, recorded, requests, failures, unsent, offset, bound = _COUNTS.unpack(counts.read_bytes())
+    except (OSError, struct.error):
+        return header
+    report = replace(
+        header.report, scheduled=scheduled, recorded=recorded, locust_requests=requests, locust_failures=failures,
+        unsent=unsent, offset_ns=offset, offset_bound_ns=bound,
+    )  # fmt: skip
+    return replace(header, report=report, written_ns=written_ns)
 
 
 def note_death(path: Path, died_ns: int) -> None:
@@ -286,9 +303,9 @@ def note_death(path: Path, died_ns: int) -> None:
     if header.report.finished:
         return
     missed = max(0, int((died_ns - header.written_ns) / 1e9 * header.rate))
-    said = {**asdict(header.report), "scheduled": header.report.scheduled + missed}
-    after = Header(WorkerReport(**said), header.names, header.anchor, header.rate, died_ns)
-    _replace(path.with_suffix(".json"), after.to_json())
+    report = replace(header.report, scheduled=header.report.scheduled + missed)
+    path.with_suffix(".now").unlink(missing_ok=True)
+    _replace(path.with_suffix(".json"), replace(header, report=report, written_ns=died_ns).to_json())
 
 
 def archive(run_dir: Path) -> tuple[Path, ...]:
@@ -314,6 +331,7 @@ def _archive(target: Path, paths: Sequence[Path]) -> Path:
     for path in paths:
         path.unlink()
         path.with_suffix(".json").unlink()
+        path.with_suffix(".now").unlink(missing_ok=True)
     return target
 
 
@@ -365,11 +383,9 @@ def _read_part(path: Path) -> tuple[Header, SampleRecords]:
     if header.report.offset_ns:
         records = records.copy()
         records["intended_ns"] -= header.report.offset_ns
-    said = {**asdict(header.report), "recorded": len(records)}
-    if not header.report.finished:
-        # it may have written more after its last header than that header knew of
-        said["scheduled"] = max(header.report.scheduled, len(records))
-    return Header(WorkerReport(**said), header.names, header.anchor, header.rate, header.written_ns), records
+    # one that died may have written more than its last counts knew of
+    scheduled = header.report.scheduled if header.report.finished else max(header.report.scheduled, len(records))
+    return replace(header, report=replace(header.report, recorded=len(records), scheduled=scheduled)), records
 
 
 def _merge(parts: Sequence[tuple[Header, SampleRecords]]) -> SampleTable:

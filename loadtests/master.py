@@ -2,7 +2,9 @@
 
 worker ── hello ──────────────────► master
 worker ◄─ ping / pong ────────────► master      only where their clocks are not the same one
-worker ◄─ begin: plan, share, instant ─ master  once Locust starts the test
+worker ◄─ share: plan, index ────── master      once Locust starts the test
+worker ── ready ──────────────────► master
+worker ◄─ begin: the instant ────── master      once all are ready
 worker ── samples (bytes at offset) ► master    only from workers that cannot reach the run directory
 worker ◄─ ack ──────────────────── master
 worker ◄─ halt ──────────────────── master      before Locust stops anything: requests under way get their outcome
@@ -27,14 +29,13 @@ from failover_drill.samples import Header
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import Exchange, Offset, OffsetEstimate, clock_id
 
-HELLO, PING, PONG, CLOCK, BEGIN, SAMPLES, ACK, HALT, DONE = (
-    f"failover_drill_{word}" for word in ("hello", "ping", "pong", "clock", "begin", "samples", "ack", "halt", "done")
-)
+_WORDS = ("hello", "ping", "pong", "clock", "share", "ready", "begin", "samples", "ack", "halt", "done")
+HELLO, PING, PONG, CLOCK, SHARE, READY, BEGIN, SAMPLES, ACK, HALT, DONE = (f"failover_drill_{w}" for w in _WORDS)
 KINDS = ("samples", "control")
 _LEAD_NS = 300_000_000  # from "begin" to slot 0: the message must be there by then
-_HALT_NS = 50_000_000  # from "halt" to the end of the grid, likewise
+_HALT_NS = 200_000_000  # from "halt" to the end of the grid, likewise
 _PINGS_TO_BEGIN = 16
-_CLOCKS_S = 5.0  # to wait for them at most
+_PATIENCE_S = 10.0  # to wait for the workers, before it begins with those that are there
 _log = logging.getLogger("failover_drill")
 
 
@@ -46,7 +47,7 @@ class Worker:
         self.same_clock = clock == clock_id()
         self.estimate = OffsetEstimate()
         self.index = -1
-        self.done = False
+        self.ready = self.done = False
         self.sizes = dict.fromkeys(KINDS, 0)  # bytes collected
 
     @property
@@ -70,7 +71,7 @@ class Master:
         self._out.mkdir(parents=True, exist_ok=True)
         self._token = secrets.token_hex(16)
         (self._out / ".workers").write_text(self._token)
-        for kind, heard in ((HELLO, self._hello), (PONG, self._pong), (SAMPLES, self._samples), (DONE, self._done)):
+        for kind, heard in self._ears():
             self._runner.register_message(kind, heard)
         gevent.spawn(self._keep_time)
 
@@ -87,6 +88,11 @@ class Master:
         until = time.monotonic() + self.plan.timeout_s + 5.0
         while time.monotonic() < until and not all(worker.done or self._gone(worker) for worker in working):
             gevent.sleep(0.02)
+
+    def _ears(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        return (
+            (HELLO, self._hello), (PONG, self._pong), (READY, self._ready), (SAMPLES, self._samples), (DONE, self._done),
+        )  # fmt: skip
 
     def close(self) -> None:
         (self._out / ".workers").unlink(missing_ok=True)
@@ -110,26 +116,37 @@ class Master:
             worker.estimate.add(Exchange(int(msg.data["out_ns"]), back_ns, int(msg.data["theirs_ns"])))
 
     def _begin(self) -> None:
-        until = time.monotonic() + _CLOCKS_S
-        while time.monotonic() < until and not (self._workers and all(w.timed for w in self._workers.values())):
-            gevent.sleep(0.01)
+        self._await(lambda: bool(self._workers) and all(worker.timed for worker in self._workers.values()))
         crew = list(self._workers.values())
-        begin_ns = max(self.plan.begin_ns, time.monotonic_ns() + _LEAD_NS)
         for index, worker in enumerate(crew):
-            worker.index, worker.done = index, False
-            share = {
-                "plan": self.plan.to_json(),
-                "ca": Path(self.plan.ca_file).read_text() if self.plan.ca_file else "",
-                "token": self._token,
-                "index": index,
-                "workers": len(crew),
-                "begin_ns": begin_ns + worker.offset.ns,
-                "offset": asdict(worker.offset),
-            }
-            self._send(BEGIN, share, worker)
+            worker.index, worker.ready, worker.done = index, False, False
+            self._send(SHARE, self._share(index, len(crew), worker.offset), worker)
+        self._await(lambda: all(worker.ready for worker in crew))
+        begin_ns = max(self.plan.begin_ns, time.monotonic_ns() + _LEAD_NS)
+        for worker in crew:
+            self._send(BEGIN, {"begin_ns": begin_ns + worker.offset.ns}, worker)
         _log.info("traffic begins: %d workers, %g requests/s together", len(crew), self.plan.rate)
         if self._began is not None:
             self._began()
+
+    def _share(self, index: int, workers: int, offset: Offset) -> dict[str, Any]:
+        return {
+            "plan": self.plan.to_json(),
+            "ca": Path(self.plan.ca_file).read_text() if self.plan.ca_file else "",
+            "token": self._token,
+            "index": index,
+            "workers": workers,
+            "offset": asdict(offset),
+        }
+
+    def _await(self, truth: Callable[[], bool]) -> None:
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until and not truth():
+            gevent.sleep(0.01)
+
+    def _ready(self, msg: Any, **_: Any) -> None:
+        if worker := self._workers.get(msg.node_id):
+            worker.ready = True
 
     def _samples(self, msg: Any, **_: Any) -> None:
         """Append what a remote worker sent, where it goes on from what is here; always say how much is here."""

@@ -29,6 +29,7 @@ from loadtests.stream import NEVER, Attempt, Stream
 
 PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
 _FLUSH_S = 0.5
+_NICENESS = -10
 _LEAD_NS = 20_000_000  # from "ready" to slot 0, where the plan does not say when to begin
 OURS = {"recorded": True}  # the context of requests that the recorder has already
 
@@ -46,6 +47,7 @@ class LoadProcess:
         self._environment = environment
         self._earlier = self._seen = (0, 0)  # Locust's totals before its last start; and at its last stop
         self._end_ns = NEVER
+        self._settled = False
         self._under_way: list[Any] = []
         self._failures: dict[tuple[Outcome, int], RequestFailed] = {}
         self._names = [path for path, _ in plan.paths]
@@ -58,9 +60,16 @@ class LoadProcess:
         self._control = Stream(control, self.control_recorder, index=index, workers=workers)
         self._flusher = gevent.spawn(self._keep_flushing)
 
+    def settle(self) -> None:
+        """Do beforehand what would make the first slots late. Safe to call twice."""
+        if not self._settled:
+            self._settled = True
+            settle_memory(collect=self._foreign_users())
+            take_precedence()
+
     def begin(self, begin_ns: int = 0, began: Callable[[], None] | None = None) -> None:
         """Send the plan's traffic from *begin_ns* on (0: from now on), in the background, until `halt`."""
-        settle_memory(collect=self._foreign_users())
+        self.settle()
         self._end_ns = NEVER
         begin_ns = begin_ns or self.plan.begin_ns or time.monotonic_ns() + _LEAD_NS
         self._under_way = [
@@ -164,6 +173,16 @@ def settle_memory(*, collect: bool) -> None:
     gc.freeze()
     if not collect:
         gc.disable()
+
+
+def take_precedence() -> None:
+    """Run before others where that is permitted: an instrument that waits for the processor measures its own waiting."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    with contextlib.suppress(OSError):
+        # Linux weighs sessions against each other before it looks at niceness; the harness gives us one of our own
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(_NICENESS))
 
 
 class Parent:

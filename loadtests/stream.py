@@ -29,7 +29,7 @@ from loadtests.timers import Timer, exact_timer
 
 _LOOK_UP_NS = 250_000_000  # how long the dispatcher may wait before it looks whether to stop
 NEVER = 1 << 62
-_HOPELESS_NS = 1_000_000_000  # this long after its end, a stream that fell behind leaves the rest unsent
+_HOPELESS_NS = 1_000_000_000  # slots this late are not made up for at the beginning, nor after the end
 _BREATHE = 32  # slots sent late in a row before the requests themselves get a turn
 _SPARE_FILES = 256  # descriptors left to everything that is not a request
 _OWN_FAULT = (23, 24, 12, 99, 105)  # ENFILE, EMFILE, ENOMEM, EADDRNOTAVAIL, ENOBUFS
@@ -187,7 +187,7 @@ class Stream:
         self._warmers = [gevent.spawn(self.caches[number].keep_warm, self.plan.host) for number in sorted(used)]
 
     def run(self, begin_ns: int, ending: Callable[[], int], began: Callable[[], None] | None = None) -> None:
-        """Send the slots from *begin_ns* (or now, where that is past) to `ending()`; wait for what is under way.
+        """Send the slots from *begin_ns* (or now, where that is long past) to `ending()`; wait for what is under way.
 
         `ending()` is asked again and again; it says `NEVER` until the end is known.
         """
@@ -235,8 +235,9 @@ class Stream:
         self.recorder.scheduled += 1 + int((end_ns - due_ns) * self.plan.rate / 1e9 / self._workers)
 
     def _first_slot(self, begin_ns: int) -> int:
+        """Return the first slot of ours: slot 0 or its neighbour, a little late if need be; or the next one due."""
         elapsed = time.monotonic_ns() - begin_ns
-        k = max(0, int(elapsed * self.plan.rate / 1e9) + 1) if elapsed > 0 else 0
+        k = int(elapsed * self.plan.rate / 1e9) + 1 if elapsed > _HOPELESS_NS else 0
         return k + (self._index - k) % self._workers
 
     def _send(self, due_ns: int, lane: Lane) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -49,7 +50,7 @@ def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> N
         load.begin(0, parent.began if parent else None)
 
     events.test_start.add_listener(started)
-    events.test_stopping.add_listener(lambda **_: load.halt())
+    _on_end(events, load.halt)
     events.request.add_listener(lambda **request: record_foreign(load, **request))
     events.quit.add_listener(lambda **_: load.close())
 
@@ -57,7 +58,7 @@ def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> N
 def _wire_master(environment: Any, plan: TrafficPlan, parent: Parent | None) -> None:
     master = Master(environment, plan, parent.began if parent else None)
     environment.events.test_start.add_listener(lambda **_: master.start())
-    environment.events.test_stopping.add_listener(lambda **_: master.halt())
+    _on_end(environment.events, master.halt)
     environment.events.quit.add_listener(lambda **_: master.close())
 
 
@@ -70,6 +71,12 @@ def _wire_worker(environment: Any, parent: Parent | None) -> None:
             record_foreign(worker.load, **request)
 
     events.test_start.add_listener(lambda **_: worker.restarted())
-    events.test_stopping.add_listener(lambda **_: worker.halt())
+    _on_end(events, worker.halt)
     events.request.add_listener(heard)
     events.quit.add_listener(lambda **_: worker.close())
+
+
+def _on_end(events: Any, halt: Callable[[], None]) -> None:
+    """Halt when the test is stopped; and before, when the process is told to quit: Locust looks around first, slowly."""
+    events.test_stopping.add_listener(lambda **_: halt())
+    events.quitting.add_listener(lambda **_: halt())

@@ -18,7 +18,7 @@ from gevent.event import Event
 from failover_drill.samples import Recorder
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import clock_id
-from loadtests.master import ACK, BEGIN, CLOCK, DONE, HALT, HELLO, KINDS, PING, PONG, SAMPLES
+from loadtests.master import ACK, BEGIN, CLOCK, DONE, HALT, HELLO, KINDS, PING, PONG, READY, SAMPLES, SHARE
 from loadtests.process import LoadProcess
 
 DIRECTORY_VARIABLE = "FAILOVER_DRILL_WORKER_DIR"
@@ -41,6 +41,7 @@ class Worker:
         runner = environment.runner
         for kind, heard in ((PING, self._ping), (CLOCK, self._clock), (ACK, self._ack)):
             runner.register_message(kind, heard)
+        runner.register_message(SHARE, self._share)
         runner.register_message(BEGIN, self._begin)
         runner.register_message(HALT, self._halt, concurrent=True)
         environment.events.report_to_master.add_listener(self._count)
@@ -66,6 +67,10 @@ class Worker:
         self._set_offset(msg.data)
 
     def _begin(self, msg: Any, **_: Any) -> None:
+        if self.load is not None:
+            self.load.begin(int(msg.data["begin_ns"]), self._began)
+
+    def _share(self, msg: Any, **_: Any) -> None:
         said = msg.data
         if self.load is None:
             plan = self._settle(TrafficPlan.from_json(said["plan"]), said["token"], said["ca"])
@@ -74,7 +79,8 @@ class Worker:
             if self._remote:
                 gevent.spawn(self._keep_shipping)
         self._set_offset(said["offset"])
-        self.load.begin(int(said["begin_ns"]), self._began)
+        self.load.settle()
+        self._say(READY, {})
 
     def _settle(self, plan: TrafficPlan, token: str, ca: str) -> TrafficPlan:
         """Write into the run directory where this process reaches it; else into one of its own, to be handed over."""
