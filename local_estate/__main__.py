@@ -31,6 +31,7 @@ PARENT_POLL_S = 0.2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run an estate; return the exit status."""
+    parent = os.getppid()
     parser = argparse.ArgumentParser(
         prog="python -m local_estate", description="Azure, as far as a client can tell, on loopback."
     )
@@ -42,9 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = load(options.config)
     except ConfigError as error:
         return _said(str(error), 2)
-    parent = os.getppid() if options.exit_with_parent else None
     try:
-        status: int = uvloop.run(_run(config, parent))
+        status: int = uvloop.run(_run(config, parent if options.exit_with_parent else None))
     except (CannotBind, RegionError) as error:
         return _said(str(error), 1)
     except OSError as error:
@@ -58,8 +58,8 @@ async def _run(config: EstateConfig, parent: int | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    orphaned = loop.create_task(_with_parent(parent, ended)) if parent is not None else None
     estate = Estate(config)
+    watching = loop.create_task(_with_parent(parent, estate)) if parent is not None else None
     try:
         starting = loop.create_task(estate.start())
         waiting = loop.create_task(ended.wait())
@@ -71,20 +71,26 @@ async def _run(config: EstateConfig, parent: int | None) -> int:
             starting.cancel()
         waiting.cancel()
     finally:
-        with contextlib.suppress(ConnectionError):
-            await estate.stop()
-        if orphaned is not None:
-            orphaned.cancel()
+        await estate.stop()
+        if watching is not None:
+            watching.cancel()
     return 0
 
 
-async def _with_parent(parent: int, ended: asyncio.Event) -> None:
-    """Set *ended* when the parent is gone: told by the kernel where it can (Linux), else noticed by looking."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+async def _with_parent(parent: int, estate: Estate) -> None:
+    """End at once when the parent is gone: the kernel tells where it can (Linux), else it is noticed by looking.
+
+    Nobody is left to wait for a graceful end; the regions die with this process.
+    """
+    gone = asyncio.Event()
+    if sys.platform == "linux":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gone.set)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     while os.getppid() == parent:
-        await asyncio.sleep(PARENT_POLL_S)
-    ended.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(gone.wait(), PARENT_POLL_S)
+    estate.abandon()
+    os._exit(0)
 
 
 def _print(line: str) -> None:

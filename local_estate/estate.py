@@ -87,6 +87,10 @@ class Estate:
         for stop in reversed(self._stops):
             await stop()
         self.truth.close()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Leave nothing behind but what was configured to stay."""
         if self.config.run_dir is None:
             shutil.rmtree(self.run_dir, ignore_errors=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_estate import faults_control, faults_dns, faults_identity, faults_region
+from local_estate import faults_control, faults_dns, faults_identity, faults_late, faults_region
 
 KINDS: tuple[type[Any], ...] = (
     faults_region.RegionLost,
@@ -24,6 +24,7 @@ KINDS: tuple[type[Any], ...] = (
     faults_control.Hung,
     faults_control.ResetAfter,
     faults_control.SlowToTakeEffect,
+    faults_late.CarriedOutLate,
     faults_identity.IdentityDown,
     faults_identity.TokenExpired,
 )

@@ -203,6 +203,17 @@ def test_control_reset_after_did_the_deed(estate: Running) -> None:
     assert _endpoint(estate, "Enabled").status == 200
 
 
+def test_control_late_is_carried_out_though_the_caller_has_gone(estate: Running) -> None:
+    """The client gives up before the call is carried out; it is carried out all the same, later."""
+    endpoint = f"{estate.profile}/azureEndpoints/westus3"
+    with estate.fault("control_late", late_s=0.5):
+        with pytest.raises(TimeoutError):
+            estate.arm("PATCH", endpoint, {"properties": {"endpointStatus": "Disabled"}}, timeout_s=0.2)
+        assert estate.arm("GET", endpoint).json["properties"]["endpointStatus"] == "Enabled"
+        until(lambda: estate.arm("GET", endpoint).json["properties"]["endpointStatus"] == "Disabled")
+    assert _endpoint(estate, "Enabled").status == 200
+
+
 def test_control_slow_effect_shows_at_once_and_acts_late(estate: Running) -> None:
     """ARM shows the app stopped at once; its front end goes on serving until the effect comes."""
     stop = estate.app("westus3")["resource_id"]
