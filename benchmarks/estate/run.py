@@ -3,7 +3,8 @@
     python benchmarks/estate/run.py [--seconds 4] [--rounds 3] [site] [dns] [ready]
 
 Servers are pinned to core 0, the load to core 1 (needs wrk, nginx, dnsperf and taskset). Site and nginx take turns, so that what
-else the machine does strikes both; the ratio is the figure to trust. CPU per request is of the serving process alone.
+else the machine does strikes both; the ratio is the figure to trust. CPU per request is of the serving process alone: a million
+divided by it is what a core that is not shared would serve.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def site(line: dict[str, Any], seconds: int, rounds: int) -> None:
             theirs.append(_wrk(f"http://127.0.0.1:{port}/", line["public_host"], seconds))
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     print(
-        f"site: {_spread(ours)} requests/s on one core, {statistics.median(costs):.0f} us of CPU each;"
+        f"site: {_spread(ours)} requests/s on one core, {_cost(costs)};"
         f" nginx {_spread(theirs)}; ratio median {statistics.median(ratios):.2f}"
     )
 
@@ -112,12 +113,14 @@ def names(line: dict[str, Any], seconds: int, rounds: int) -> None:
                 "taskset", "-c", LOAD_CORE, "dnsperf", "-s", address, "-p", port, "-d", file.name, "-m", mode,
                 "-c", "4", "-q", "20", "-l", str(seconds),
             ]  # fmt: skip
-            rates, lost = [], 0
+            rates, costs, lost = [], [], 0
             for _ in range(rounds):
+                before = _cpu_s(line["pid"])
                 out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 rates.append(float(_found(r"Queries per second:\s+([\d.]+)", out)))
+                costs.append((_cpu_s(line["pid"]) - before) / (rates[-1] * seconds) * 1e6)
                 lost += int(_found(r"Queries lost:\s+(\d+)", out))
-            print(f"dns over {mode}: {_spread(rates)} questions/s on one core, {lost} lost")
+            print(f"dns over {mode}: {_spread(rates)} questions/s on one core, {_cost(costs)}, {lost} lost")
 
 
 @contextmanager
@@ -179,6 +182,11 @@ def _cpu_s(pid: int) -> float:
 
 def _spread(values: list[float]) -> str:
     return f"median {statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
+
+
+def _cost(costs: list[float]) -> str:
+    each = statistics.median(costs)
+    return f"{each:.0f} us of CPU each ({1e6 / each:,.0f} per CPU second)"
 
 
 def _found(pattern: str, text: str) -> str:
