@@ -52,7 +52,7 @@ from local_estate.ports import CannotBind
 from local_estate.routing import Healths
 from local_estate.topology import World
 from local_estate.truth import Truth
-from local_estate.zone import Reply, Snapshot
+from local_estate.zone import Record, Reply, Snapshot
 
 MEMO_LIMIT = 4096
 
@@ -73,6 +73,18 @@ class DnsFault:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be from 0 to 1, not {self.share!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as it was read."""
+
+    name: str
+    rtype: str
+    source: Source
+
+
+Wired = tuple[bytes, int, str]  # a question without its id, the transport's limit, who asks
 
 
 class HealthView(Protocol):
@@ -108,7 +120,8 @@ class NameServer:
         self._sources = sources or SourceMap()
         self._rng = rng or random.Random()
         self._faults: dict[str, DnsFault] = {}
-        self._memo: dict[tuple[bytes, int, str], bytes] = {}
+        self._memo: dict[Wired | tuple[Wired, tuple[Record, ...]], bytes] = {}
+        self._draws: dict[Wired, Question] = {}
         self._coming: deque[Snapshot] = deque()
         self._timers: deque[asyncio.TimerHandle] = deque()
         self._told: dict[str, tuple[Any, ...]] = {}
@@ -184,6 +197,7 @@ class NameServer:
         self._told = told
         self.published = snap
         self._memo.clear()
+        self._draws.clear()
 
     def _tell(self, name: str, before: tuple[Any, ...] | None, after: tuple[Any, ...] | None, at_ns: int) -> None:
         addresses, targets, rcode, ttl = after or ((), (), "NXDOMAIN", 0)
@@ -215,12 +229,19 @@ class NameServer:
         if self._faults and (kind := self._struck()):
             return None if kind is DnsKind.SILENT else failed(wire)
         key = (wire[2:], limit, peer)
-        if (known := self._memo.get(key)) is not None:
+        if (known := self._memo.get(key) or self._drawn(key)) is not None:
             return wire[:2] + known
-        response, lasting = self._made(wire, peer, limit)
-        if response is not None and lasting and len(self._memo) < MEMO_LIMIT:
-            self._memo[key] = response[2:]
-        return response
+        return self._made(wire, peer, limit, key)
+
+    def _drawn(self, key: Wired) -> bytes | None:
+        """Draw anew for a question that was read before; return the answer where that draw was made into bytes before."""
+        question = self._draws.get(key)
+        if question is None:
+            return None
+        return self._memo.get((key, self._resolved(question).answer))
+
+    def _resolved(self, question: Question) -> Reply:
+        return zone.resolve(self.published, question.name, question.rtype, question.source, self._rng)
 
     def _datagram(self, wire: bytes, peer: tuple[str | Any, int]) -> None:
         response = self.reply_to(wire, peer[0], 512)
@@ -233,35 +254,45 @@ class NameServer:
                 return fault.kind
         return None
 
-    def _made(self, wire: bytes, peer: str, limit: int) -> tuple[bytes | None, bool]:
-        """Return the response and whether it may be memoised."""
+    def _made(self, wire: bytes, peer: str, limit: int, key: Wired) -> bytes | None:
+        """Read, resolve and write; remember what may be given again."""
         query = parsed(wire)
         if query is None:
-            return unreadable(wire), False
+            return unreadable(wire)
         if query.flags & dns.flags.QR:
-            return None, False
-        try:
-            response, reply = self._respond(query, peer)
-        except (dns.exception.DNSException, ValueError):  # an endpoint's target that is no host name
-            return failed(wire), False
-        return to_wire(response, size_for(query, limit)), not (reply and reply.drawn)
-
-    def _respond(self, query: dns.message.Message, peer: str) -> tuple[dns.message.Message, Reply | None]:
+            return None
         response = dns.message.make_response(query, our_payload=PAYLOAD)
         response.flags &= ~dns.flags.RA
         if rcode := refusal(query):
             response.set_rcode(rcode)
-            return response, None
-        question = query.question[0]
+            return to_wire(response, size_for(query, limit))
+        try:
+            question, reply = self._respond(query, response, peer)
+        except (dns.exception.DNSException, ValueError):  # an endpoint's target that is no host name
+            return failed(wire)
+        made = to_wire(response, size_for(query, limit))
+        self._remember(key, question, reply, made[2:])
+        return made
+
+    def _respond(self, query: dns.message.Message, response: dns.message.Message, peer: str) -> tuple[Question, Reply]:
+        asked = query.question[0]
         source, subnet = self._source(query, peer)
-        text = question.name.to_text(omit_final_dot=True)
-        rtype = dns.rdatatype.to_text(question.rdtype)
-        reply = zone.resolve(self.published, text, rtype, source, self._rng)
-        _fill(response, question.name, reply)
+        question = Question(asked.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(asked.rdtype), source)
+        reply = self._resolved(question)
+        _fill(response, asked.name, reply)
         if subnet is not None:
             scope = source.scope if reply.by_source else 0
             response.use_edns(0, payload=PAYLOAD, options=[dns.edns.ECSOption(subnet.address, subnet.srclen, scope)])
-        return response, reply
+        return question, reply
+
+    def _remember(self, key: Wired, question: Question, reply: Reply, made: bytes) -> None:
+        if len(self._memo) >= MEMO_LIMIT:
+            return
+        if reply.drawn:
+            self._draws[key] = question
+            self._memo[key, reply.answer] = made
+        else:
+            self._memo[key] = made
 
     def _source(self, query: dns.message.Message, peer: str) -> tuple[Source, dns.edns.ECSOption | None]:
         subnet = next((o for o in query.options if isinstance(o, dns.edns.ECSOption)), None)
