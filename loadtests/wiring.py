@@ -12,7 +12,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from failover_drill.errors import DrillError
 from failover_drill.traffic import TrafficPlan
-from loadtests.foreign import record_foreign
+from loadtests.foreign import foreign_listener
 from loadtests.master import Master
 from loadtests.plans import plan_for
 from loadtests.process import LoadProcess, Parent, parent_of
@@ -51,7 +51,7 @@ def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> N
 
     events.test_start.add_listener(started)
     _on_end(events, load.halt)
-    events.request.add_listener(lambda **request: record_foreign(load, **request))
+    events.request.add_listener(foreign_listener(load))
     events.quit.add_listener(lambda **_: load.close())
 
 
@@ -66,13 +66,8 @@ def _wire_worker(environment: Any, parent: Parent | None) -> None:
     worker = Worker(environment, parent.began if parent else None)
     events = environment.events
 
-    def heard(**request: Any) -> None:
-        if worker.load is not None:
-            record_foreign(worker.load, **request)
-
     events.test_start.add_listener(lambda **_: worker.restarted())
     _on_end(events, worker.halt)
-    events.request.add_listener(heard)
     events.quit.add_listener(lambda **_: worker.close())
 
 

@@ -18,6 +18,7 @@ from gevent.event import Event
 from failover_drill.samples import Recorder
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import clock_id
+from loadtests.foreign import foreign_listener
 from loadtests.master import ACK, BEGIN, CLOCK, DONE, HALT, HELLO, KINDS, PING, PONG, READY, SAMPLES, SHARE
 from loadtests.process import LoadProcess
 
@@ -76,6 +77,7 @@ class Worker:
             plan = self._settle(TrafficPlan.from_json(said["plan"]), said["token"], said["ca"])
             self.load = LoadProcess(self._environment, plan, index=said["index"], workers=said["workers"])
             self._environment.failover_drill = self.load
+            self._environment.events.request.add_listener(foreign_listener(self.load))
             if self._remote:
                 gevent.spawn(self._keep_shipping)
         self._set_offset(said["offset"])
