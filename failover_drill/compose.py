@@ -103,6 +103,8 @@ class Run:
         self.objectives = settings.objectives.values()
         self.reports = Path(settings.drill.reports).absolute()
         self._steps: list[str] = []
+        self._undone = False
+        self._trouble: DrillError | None = None
         self._clock = SystemClock()
         self._held = ExitStack()  # what this process must let go of, so that others may go on
         try:
@@ -231,29 +233,37 @@ class Run:
 
     # ---- the end -----------------------------------------------------------------------------------------------
 
-    def close(self, interrupted: Callable[[], str] = lambda: "") -> Findings:
-        """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
+    def undo(self, interrupted: Callable[[], str] = lambda: "") -> None:
+        """Put the estate back, once; what could not be is raised by `close`.
 
         `interrupted` names the signal that ended the drill, "" where none did.
+        """
+        if self._undone:
+            return
+        self._undone = True
+        if interrupted():
+            self.journal.append("interrupted", {"reason": interrupted()}, sync=True)
+            self.say(f"interrupted by {interrupted()}: putting the estate back")
+        self._trouble = self._tried(self.drill.put_back)
+
+    def close(self) -> Findings:
+        """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
 
         Raises DrillError, after everything is written, where the estate is not as it was.
         """
         try:
-            return self._close(interrupted)
+            self.undo()
+            return self._close()
         finally:  # where even that failed, the journal is not sealed, and the guardian goes on from here
             self._held.close()
 
-    def _close(self, interrupted: Callable[[], str]) -> Findings:
-        if interrupted():
-            self.journal.append("interrupted", {"reason": interrupted()}, sync=True)
-            self.say(f"interrupted by {interrupted()}: putting the estate back")
-        trouble = self._tried(self.drill.put_back)
+    def _close(self) -> Findings:
         self._let_users_settle()
         self._load.stop()
         self.journal.append("traffic ended", {})
         for watch in self._watches:
             watch.stop()
-        trouble = self._tried(self.drill.free_lock) or trouble
+        trouble = self._tried(self.drill.free_lock) or self._trouble
         findings = self._write()
         self._guardian.dismiss()
         if trouble is not None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from failover_drill.compose import Run
 
 RUN = pytest.StashKey["Run"]()
+ENDING = pytest.StashKey["Ending"]()
 SUMMARY = pytest.StashKey[list[str]]()
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DOUBLE_S = 0.3
@@ -108,16 +109,36 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
         say = _sayer(request.config)
         ending.speak_through(say)
         run = Run(drill_settings, target, drill_settings.drill.name, say, _consent(request.config))
-        request.node.stash[RUN] = run
+        request.node.stash[ENDING], request.node.stash[RUN] = ending, run
         try:
-            try:
-                yield run.drill
-            finally:
-                ending.shield()
-        finally:  # of its own, so that a signal which strikes on the way to the shield does not pass it by
-            findings = run.close(lambda: ending.received)
+            yield run.drill
+        finally:
+            _undo(request.node)  # for one that never was called
+            findings = run.close()
             _tell(request, run, findings)
-            _insist(findings)
+            if not ending.received:  # pytest is on its way out then, and says so itself
+                _insist(findings)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Put the estate back as soon as the scenario is over: pytest writes tracebacks, for seconds, before it tears down."""
+    try:
+        return (yield)
+    finally:
+        _undo(item)
+
+
+def _undo(item: pytest.Item) -> None:
+    """Put the estate back, once, whatever signal comes now."""
+    run = item.stash.get(RUN, None)
+    if run is None:
+        return
+    ending = item.stash[ENDING]
+    try:
+        ending.shield()
+    finally:  # of its own, so that a signal which strikes on the way to the shield does not pass it by
+        run.undo(lambda: ending.received)
 
 
 def _consent(config: pytest.Config) -> Consent:

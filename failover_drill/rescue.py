@@ -90,9 +90,11 @@ def rescue_alone(directory: Path, say: Say, *, dry_run: bool) -> int:
     with alone_with(path, wait=False) as alone:
         if not alone:
             say("the drill, or its guardian, is still at work on this run; waiting for it to end")
-    with alone_with(path, wait=not dry_run):
+    with alone_with(path, wait=not dry_run) as alone:
+        if not alone:
+            return 1
         state = state_of(directory)
-        if state.restored:
+        if state.restored and state.sealed:
             say(f"{directory}: nothing outstanding; the estate was put back")
             return 0
         if dry_run:

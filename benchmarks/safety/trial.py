@@ -1,0 +1,260 @@
+"""One trial: a drill is struck, and what is left of the estate is held against what it was.
+
+drill ── journal tailed ──► the instant ──► signal ──► estate as before? journal restored? report there, and says so?
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from failover_drill.errors import DrillError
+from failover_drill.restoration import state_of
+from tests.stage import ROOT, Estate, latest, start_drill
+
+WITHIN_S = 30.0  # what issue 5 allows
+PATIENCE_S = 90.0  # how long a trial goes on looking, to tell late from never
+DRILL_S = 120.0
+QUICKER = {
+    "FAILOVER_DRILL__TRAFFIC__RATE": "20",
+    "FAILOVER_DRILL__TRAFFIC__SETTLE_S": "0.7",
+    "FAILOVER_DRILL__OBJECTIVES__STABILISATION_S": "0.5",
+    "FAILOVER_DRILL__OBJECTIVES__AVAILABILITY": "80",  # these trials are not about the verdict
+    "FAILOVER_DRILL__SAFETY__DOUBT_S": "5",
+    "FAILOVER_DRILL__WAIT__RESTORE_S": "60",
+    "FAILOVER_DRILL__WAIT__SERVE_S": "20",
+}
+MOVING = {"health", "modified_ns", "version", "served", "mono_ns", "wall_ns", "calls", "pid", "answers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What is done to a drill, and when: at the begin of a step, or so many seconds after its guards let it pass."""
+
+    signal: str  # "INT", "TERM", "HUP", "KILL", or "KILL both": the guardian, too; "none"
+    step: int | None = None
+    after_s: float = 0.0
+    faults: tuple[Mapping[str, Any], ...] = ()
+    set_name: str = ""
+
+    @property
+    def when(self) -> str:
+        return f"step {self.step}" if self.step is not None else f"{self.after_s:.1f} s"
+
+
+@dataclass(slots=True)
+class Found:
+    """What came of it."""
+
+    strike: Strike
+    reached: bool = False
+    restored_s: float | None = None  # from the signal until the estate was as before, to stay
+    reported_s: float | None = None  # … until journal, findings and report said so
+    owed: int = 0  # undos outstanding when everything was dead
+    interrupted: str = ""
+    trouble: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not self.trouble and self.restored_s is not None and self.restored_s <= WITHIN_S
+
+    def to_json(self) -> dict[str, Any]:
+        strike = {"set": self.strike.set_name, "signal": self.strike.signal, "when": self.strike.when}
+        own = {k: getattr(self, k) for k in ("reached", "restored_s", "reported_s", "owed", "interrupted", "trouble")}
+        return {**strike, **own, "doubled": self.doubled, "good": self.good}
+
+
+def settled_state(estate: Estate) -> Any:
+    """The estate's own word on apps, profiles and endpoints, less what moves by itself."""
+
+    def still(found: Any) -> Any:
+        if isinstance(found, dict):
+            return {k: still(v) for k, v in found.items() if k not in MOVING}
+        return [still(v) for v in found] if isinstance(found, list) else found
+
+    whole = estate.control("GET", "/_state")
+    return still({k: whole[k] for k in ("apps", "profiles")} | {"health": [_statuses(p) for p in whole["profiles"]]})
+
+
+def _statuses(profile: Mapping[str, Any]) -> Any:
+    return {name: status for name, (status, _) in profile["endpoints"].items()}
+
+
+def without_health(state: Any) -> Any:
+    """Endpoints as operators set them: what probing found follows by itself."""
+    for profile in state["profiles"]:
+        profile.pop("endpoints", None)
+    return state
+
+
+def run(strike: Strike, estate: Estate, where: Path) -> Found:
+    """Carry out one trial in a directory of its own."""
+    found = Found(strike)
+    before = without_health(settled_state(estate))
+    writes = len(estate.truth("write"))
+    process = start_drill(where, estate.file, "-q", environment=QUICKER)
+    try:
+        struck_at = _strike(found, strike, process, estate, where)
+        if struck_at is not None:
+            _await_end(found, before, estate, where, struck_at)
+    finally:
+        estate.control("DELETE", "/_faults")
+        output = _ended(process)
+    found.doubled = doubled([e for e in estate.truth("write")[writes:] if e.get("carried_out")])
+    if found.reached and strike.signal != "KILL both":
+        _read_report(found, where)
+    if "Traceback" in output or "INTERNALERROR" in output:
+        found.trouble.append(f"a traceback: {output.strip().splitlines()[-1][:200]}")
+    return found
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=40)[0] or ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0] or ""
+
+
+def _strike(found: Found, strike: Strike, process: subprocess.Popen[str], estate: Estate, where: Path) -> float | None:
+    """Wait for the instant and send the signal; None where the drill was over before."""
+    for fault in strike.faults:
+        estate.control("POST", "/_faults", dict(fault))
+    found.reached = _await_instant(strike, process, where)
+    if not found.reached:
+        found.trouble.append("the drill ended before the instant came")
+        return None
+    if strike.signal == "KILL both":
+        guardian = _guardian_of(process.pid)
+        process.kill()
+        if guardian:
+            os.kill(guardian, signal.SIGKILL)
+    elif strike.signal != "none":
+        process.send_signal(getattr(signal, f"SIG{strike.signal}"))
+    return time.monotonic()
+
+
+def _guardian_of(pid: int) -> int | None:
+    """The guardian is a child of the drill, which may be pytest's own process."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            if b"failover_drill.guardian" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    return None
+
+
+def _await_instant(strike: Strike, process: subprocess.Popen[str], where: Path) -> bool:
+    deadline, began = time.monotonic() + DRILL_S, None
+    while process.poll() is None and time.monotonic() < deadline:
+        entries = list(journal_lines(where))
+        if strike.step is not None:
+            if any(e["kind"] == "step begins" and e["index"] == strike.step for e in entries):
+                return True
+            if strike.step < 0 and any(e["kind"] == "step ends" and e["index"] == -strike.step for e in entries):
+                return True
+        elif began is None and any(e["kind"] == "snapshot" for e in entries):
+            began = time.monotonic()
+        if began is not None and time.monotonic() - began >= strike.after_s:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def journal_lines(where: Path) -> Iterator[dict[str, Any]]:
+    directory = latest(where)
+    for line in (directory / "journal.jsonl").read_text("utf-8").split("\n")[:-1] if directory else ():
+        yield json.loads(line)
+
+
+def _await_end(found: Found, before: Any, estate: Estate, where: Path, struck_at: float) -> None:
+    if found.strike.signal == "KILL both":
+        found.owed = len(state_of(latest(where) or where).promises)
+        struck_at = _restore_by_hand(found, estate, where)
+    if not _until(lambda: _restored(where), struck_at):
+        found.trouble.append("the journal does not say that the estate was put back")
+    found.reported_s = round(time.monotonic() - struck_at, 2)
+    if not _until(lambda: without_health(settled_state(estate)) == before, struck_at):
+        found.trouble.append(f"drift: {without_health(settled_state(estate))}")
+        return
+    wrote = [e["wall_ns"] / 1e9 for e in estate.truth("write") if e.get("carried_out")]
+    last = max(wrote, default=0.0) - time.time() + time.monotonic()
+    found.restored_s = round(max(0.0, last - struck_at), 2)  # the last write is what made it so
+    time.sleep(0.2)
+
+
+def _until(holds: Callable[[], bool], since: float) -> bool:
+    while not holds():
+        if time.monotonic() - since > PATIENCE_S:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _restored(where: Path) -> bool:
+    directory = latest(where)
+    if directory is None:
+        return False
+    try:
+        state = state_of(directory)
+    except DrillError:
+        return False
+    return state.restored and state.sealed and (directory / "report.html").exists()
+
+
+def _restore_by_hand(found: Found, estate: Estate, where: Path) -> float:
+    """The next drill must refuse and name the command; the command must restore. Returns when it began."""
+    if found.owed:
+        process = start_drill(where, estate.file, "-q", environment=QUICKER)
+        output = _ended(process)
+        if process.returncode == 0 or "failover-drill restore" not in output:
+            found.trouble.append(f"the next drill did not refuse: {output[-300:]}")
+    began = time.monotonic()
+    command = [sys.executable, "-c", "from failover_drill.cli import main; main()", "restore", str(latest(where))]
+    done = subprocess.run([*command, "--estate", str(estate.file)], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        found.trouble.append(f"restore failed: {(done.stdout + done.stderr).strip()[-300:]}")
+    return began
+
+
+def _read_report(found: Found, where: Path) -> None:
+    directory = latest(where)
+    assert directory is not None
+    try:
+        findings = json.loads((directory / "findings.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        found.trouble.append(f"no findings: {error}")
+        return
+    found.interrupted = findings["drill"]["interrupted"]
+    if findings["drill"]["restored"] != "yes":
+        found.trouble.append(f"the report says restored: {findings['drill']['restored']!r}")
+    sealed_before = found.strike.signal == "none" or not found.interrupted
+    if sealed_before and not any(e["kind"] == "seal" for e in journal_lines(where)):
+        found.trouble.append("the report does not name what happened")
+
+
+def doubled(writes: list[dict[str, Any]]) -> list[str]:
+    """Return each start or stop of an app that was carried out though it was so already."""
+    last: dict[str, str] = {}
+    twice = []
+    for write in writes:
+        app, _, verb = write["path"].lower().rpartition("/")
+        if verb in {"start", "stop"}:
+            if last.get(app) == verb:
+                twice.append(f"{verb} {app.rpartition('/')[2]}")
+            last[app] = verb
+    return twice
+
+
+def spread(seconds: list[float]) -> str:
+    """Median and most, as the table shows them."""
+    return f"{statistics.median(seconds):.1f} / {max(seconds):.1f} s" if seconds else "–"
