@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,10 @@ class Alert:
     text: str
 
 
-def alerts(findings: Mapping[str, Any]) -> tuple[Alert, ...]:
+def alerts(findings: Mapping[str, Any], remarks: Sequence[str] = ()) -> tuple[Alert, ...]:
     """Return what a reader must know first, gravest first."""
     drill = findings["drill"]
-    found = []
+    found = [Alert("About this record", each) for each in remarks]
     if drill["restored"] not in ("", "yes"):
         found.append(
             Alert("Not restored", f"the estate still differs from its state at the start: {drill['restored']}")

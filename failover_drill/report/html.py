@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,8 +15,11 @@ from failover_drill.report.timeline import region_token, timeline
 MOST_ROWS = 200  # of a table; findings.json has all
 
 
-def html(findings: Mapping[str, Any]) -> str:
-    """Return the whole report as one self-contained HTML page. `findings` is findings.json's object."""
+def html(findings: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
+    """Return the whole report as one self-contained HTML page. `findings` is findings.json's object.
+
+    `remarks` are what a reader must know about the record itself, such as that it was changed since it was sealed.
+    """
     panels = timeline(findings)
     roots = {**_stills(findings), **panels}
     return (
@@ -27,7 +30,7 @@ def html(findings: Mapping[str, Any]) -> str:
             title=headline.title(findings),
             subtitle=headline.subtitle(findings),
             time_scale=headline.time_scale(findings),
-            alerts=headline.alerts(findings),
+            alerts=headline.alerts(findings, remarks),
             sign=headline.SIGNS[findings["verdict"]],
             meaning=headline.MEANINGS[findings["verdict"]],
             figures=figures.key_figures(findings),
@@ -98,6 +101,7 @@ def environment() -> Environment:
         words.bounds,
         words.clock,
         words.moment,
+        words.day,
         words.region,
     ):
         made.filters[filter_.__name__] = filter_

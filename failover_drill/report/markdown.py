@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from failover_drill.report import figures, headline
@@ -12,8 +12,11 @@ from failover_drill.report.html import environment, forecast_segments
 MOST_OUTAGES = 10  # rows; findings.json has all
 
 
-def markdown(findings: Mapping[str, Any]) -> str:
-    """Return the report in GitHub's Markdown. `findings` is findings.json's object."""
+def markdown(findings: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
+    """Return the report in GitHub's Markdown. `findings` is findings.json's object.
+
+    `remarks` are what a reader must know about the record itself, such as that it was changed since it was sealed.
+    """
     made = environment()
     made.filters["cell"] = cell
     return made.get_template("report.md.j2").render(
@@ -21,7 +24,7 @@ def markdown(findings: Mapping[str, Any]) -> str:
         title=headline.title(findings),
         subtitle=headline.subtitle(findings),
         time_scale=headline.time_scale(findings),
-        alerts=headline.alerts(findings),
+        alerts=headline.alerts(findings, remarks),
         sign=headline.SIGNS[findings["verdict"]],
         meaning=headline.MEANINGS[findings["verdict"]],
         figures=figures.key_figures(findings),

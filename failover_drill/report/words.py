@@ -11,33 +11,34 @@ UNKNOWN = "not known"
 
 
 def duration(seconds: float | None) -> str:
-    """Return seconds in words: "430 ms", "13.42 s", "4 min 30.0 s", "1 h 02 min 05 s", "30 days"."""
+    """Return seconds in words: "430 ms", "13.42 s", "4 min 30.0 s", "1 h 2 min 5 s", "30 days"."""
     if seconds is None:
         return UNKNOWN
     if seconds < 0:
         return f"−{duration(-seconds)}"
-    if float(seconds).is_integer() and seconds < 3600:
-        return _whole(int(seconds))
+    if abs(seconds - round(seconds)) < 1e-6 and seconds < 86_400:
+        return _whole(round(seconds))
     if seconds < 0.9995:
         return f"{seconds * 1e3:.{1 if seconds < 0.00995 else 0}f} ms" if seconds >= 0.00005 else "under 0.1 ms"
-    if seconds < 59.995:
+    if seconds < 119.995:
         return f"{seconds:.2f} s"
     if seconds < 3599.95:
         minutes, tenths = divmod(round(seconds * 10), 600)
         return f"{minutes} min {tenths / 10:04.1f} s"
     whole = round(seconds)
     if whole < 2 * 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min {whole % 60:02d} s"
+        return _whole(whole)
     days, hours = divmod(round(whole / 3600), 24)
     return f"{days} days" if hours == 0 else f"{days} days {hours} h"
 
 
 def _whole(seconds: int) -> str:
     """Limits are round; "60 s" reads better than "1 min 00.0 s"."""
-    minutes, rest = divmod(seconds, 60)
-    if minutes < 2:
+    if seconds < 120:
         return f"{seconds} s"
-    return f"{minutes} min" if rest == 0 else f"{minutes} min {rest} s"
+    hours, minutes, rest = seconds // 3600, seconds % 3600 // 60, seconds % 60
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 def period(seconds: float) -> str:
@@ -95,6 +96,12 @@ def clock(epoch_s: float | None) -> str:
 def moment(epoch_s: float) -> str:
     """Return a UTC date and time to the second: "23 Nov 2026, 02:41:07 UTC"."""
     return datetime.fromtimestamp(epoch_s, UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
+
+
+def day(epoch_s: float) -> str:
+    """Return a UTC date, with the time where it is not midnight: "23 Nov 2026", "23 Nov 2026, 09:30"."""
+    at = datetime.fromtimestamp(round(epoch_s), UTC)
+    return at.strftime("%-d %b %Y" if at.hour == at.minute == at.second == 0 else "%-d %b %Y, %H:%M")
 
 
 def rfc3339(epoch_s: float) -> str:
