@@ -67,6 +67,8 @@ def watch(directory: Path) -> int:
 
     rescue.prepare(directory)
     _report_ready()
+    import failover_drill.reports  # noqa: F401 - the drill need not wait for this
+
     with journal.alone_with(directory / journal.FILE, wait=True):
         if any(entry.kind == "seal" for entry in journal.read(directory / journal.FILE)):
             return 0

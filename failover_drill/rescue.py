@@ -14,7 +14,6 @@ from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
 from failover_drill.findings import analyse
 from failover_drill.journal import FILE, alone_with
-from failover_drill.reports import write_reports
 from failover_drill.restoration import World, restore, seal, settle, state_of, unrestored
 from failover_drill.target import Target
 
@@ -61,6 +60,8 @@ def rescue(directory: Path, by: str, say: Say) -> int:
         differences = []
     else:
         differences = restore(directory, world_of(state.target), by, say)
+    from failover_drill.reports import write_reports  # heavy, and nothing that an undo needs
+
     write_reports(directory, analyse(record.read_facts(directory), record.read_objectives(directory)))
     seal(directory, by)
     record.point_latest(directory.parent.parent, directory)

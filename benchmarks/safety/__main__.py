@@ -130,7 +130,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=90, help="begin no trial after this")
     parser.add_argument("--log", type=Path, help="one JSON line for each trial")
     options = parser.parse_args()
-    trials = list(strikes(options.sets, options.signals, options.count, random.Random(options.seed)))
+    rng = random.Random(options.seed)
+    trials = list(strikes(options.sets, options.signals, options.count, rng))
+    rng.shuffle(trials)  # so that a run that is cut short has some of everything
     found = carry_out(trials, options.jobs, options.minutes * 60, options.log)
     print(table(found))
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
