@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -65,7 +66,9 @@ async def _run(config: EstateConfig, parent: int | None) -> int:
         waiting = loop.create_task(ended.wait())
         await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            _print(json.dumps(await starting))
+            ready = json.dumps(await starting)
+            gc.freeze()  # what starting made will stay
+            _print(ready)
             await waiting
         else:
             starting.cancel()

@@ -40,8 +40,8 @@ def script(estate: Running, name: str, tmp_path: Path, **more: str) -> str:
 @pytest.mark.skipif(AZ is None, reason="az is not installed (set FAILOVER_DRILL_AZ, or put az on PATH)")
 def test_the_az_cli_does_the_drill(estate: Running, tmp_path: Path) -> None:
     """az registers the cloud, logs in, shows and updates profile and endpoint, and stops and starts an app."""
-    said = script(estate, "az_cli.sh", tmp_path, AZ=AZ or "").split("---")
-    profile, endpoint, app = said[2].split(), said[3].split(), said[4].split()
+    said = script(estate, "az_cli.sh", tmp_path, AZ=AZ or "").split("\n--- ")
+    profile, endpoint, app = (part.split() for part in said[1:4])
     assert profile[1:] == ["proseware", "7", "5", "false"]
     assert endpoint[1:5] == ["Disabled", "Disabled", "Enabled", "CheckingEndpoint"]
     assert [word for word in app if word in {"Running", "Stopped"}] == ["Running", "Stopped", "Running"]
