@@ -55,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SUMMARY] = []
+    config.addinivalue_line("markers", "estate_only: needs a fault that Azure cannot do on request")
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +106,8 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
     from failover_drill.compose import Run
 
     target, _ = drill_target
+    if request.node.get_closest_marker("estate_only") and not target.local:
+        pytest.skip("needs a fault that Azure cannot do on request; runs on the local estate only")
     with ending_signals() as ending:
         say = _sayer(request.config)
         ending.speak_through(say)
