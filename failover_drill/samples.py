@@ -17,14 +17,13 @@ import json
 import os
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from failover_drill.errors import JournalError
 from failover_drill.facts import (
@@ -323,7 +322,7 @@ def _archive(target: Path, paths: Sequence[Path]) -> Path:
     table = _merge(parts)
     headers = [header.to_json() for header, _ in parts]
     spare = target.with_suffix(".parquet.new")
-    _write_parquet(spare, table, headers)
+    _parquet().write(spare, table, headers)
     again, _ = _read_archive(spare)
     if not np.array_equal(again.records, table.records):
         raise JournalError(f"{spare}: reads back differently from what was written; the records are kept")
@@ -335,46 +334,16 @@ def _archive(target: Path, paths: Sequence[Path]) -> Path:
     return target
 
 
-def _write_parquet(path: Path, table: SampleTable, headers: Sequence[str]) -> None:
-    names = SAMPLE_DTYPE.names or ()
-    stored = [name for name in names if name != "spare"]
-    schema = pa.schema(
-        [(name, pa.from_numpy_dtype(SAMPLE_DTYPE[name])) for name in stored],
-        metadata={"names": json.dumps(asdict(table.names)), "headers": json.dumps(list(headers))},
-    )
-    wide = [name for name in stored if SAMPLE_DTYPE[name].itemsize >= 4]  # delta packs 32 and 64 bits only
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        use_dictionary=[name for name in stored if name not in wide],
-        column_encoding=dict.fromkeys(wide, "DELTA_BINARY_PACKED"),
-        write_statistics=False,
-    ) as writer:
-        for rows in _slices(len(table.records)):
-            columns = [pa.array(np.ascontiguousarray(table.records[name][rows])) for name in stored]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-
-
-def _slices(length: int, step: int = 1 << 20) -> Iterator[slice]:
-    return (slice(begin, begin + step) for begin in range(0, length, step))
-
-
 def _read_archive(path: Path) -> tuple[SampleTable, tuple[WorkerReport, ...]]:
-    try:
-        with pq.ParquetFile(path) as file:
-            said = file.schema_arrow.metadata or {}
-            names = SampleNames(**{k: tuple(v) for k, v in json.loads(said[b"names"]).items()})
-            headers = [Header.from_json(text, str(path)) for text in json.loads(said[b"headers"])]
-            records = np.zeros(file.metadata.num_rows, SAMPLE_DTYPE)
-            begin = 0
-            for batch in file.iter_batches(1 << 18):
-                for name in batch.schema.names:
-                    records[name][begin : begin + len(batch)] = batch.column(name).to_numpy()
-                begin += len(batch)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise JournalError(f"{path}: not an archive of samples ({error})") from None
-    return SampleTable(records, names), tuple(header.report for header in headers)
+    table, headers = _parquet().read(path)
+    return table, tuple(Header.from_json(text, str(path)).report for text in headers)
+
+
+def _parquet() -> ModuleType:
+    """Load what knows Parquet: only now, because the load process would carry its 40 MB for nothing."""
+    from failover_drill import parquet
+
+    return parquet
 
 
 def _read_part(path: Path) -> tuple[Header, SampleRecords]:

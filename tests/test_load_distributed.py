@@ -108,7 +108,7 @@ def test_worker_that_dies_is_missed(site: Site, tmp_path: Path) -> None:
     with Load() as load:
         load.start(plan_for(site, tmp_path, workers=2), tmp_path)
         time.sleep(1.0)
-        load._processes[2].send_signal(signal.SIGKILL)
+        os.kill(load.pids[2], signal.SIGKILL)
         assert eventually(lambda: not load.alive)
         time.sleep(0.5)
         load.stop()

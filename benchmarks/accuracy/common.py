@@ -187,5 +187,5 @@ def where_and_when() -> str:
 
 __all__ = [
     "KINDS", "ROOT", "Case", "FaultServer", "Truth", "cases_of", "duration_s", "facts_of", "now_anchor",
-    "random_schedule", "start_ours", "where_and_when",
+    "random_schedule", "read_samples", "start_ours", "where_and_when",
 ]  # fmt: skip

@@ -61,6 +61,11 @@ class Load:
         return self._run_dir / "locust.log"
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """The process, or the master and then its workers."""
+        return tuple(process.pid for process in self._processes)
+
+    @property
     def alive(self) -> bool:
         return bool(self._processes) and all(process.poll() is None for process in self._processes)
 
