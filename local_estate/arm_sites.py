@@ -14,7 +14,7 @@ from typing import Any
 from local_estate.arm_call import Body, Call, answer, tags_of
 from local_estate.arm_sites_shape import etag, site_json, unique_host
 from local_estate.errors import bad_request, conflict, gateway, no_resource, no_site
-from local_estate.locations import display
+from local_estate.locations import display, known
 from local_estate.topology import Kind, WebApp
 from local_estate.wire import Response
 
@@ -50,6 +50,11 @@ def put_site(call: Call) -> Response:
     location = body.get("location", before.location if before else None)
     if not isinstance(location, str) or not location:
         raise gateway(400, "LocationRequired", "The location property is required for this definition.")
+    if not known(location):
+        raise bad_request(
+            f"The provided location '{location[:80]}' is not available for resource type 'Microsoft.Web/sites'.",
+            "LocationNotAvailableForResourceType",
+        )
     app = _changed(call, before or _new(call, location, body), body)
     call.world.put_app(app)
     return answer_site(call, app, location=location)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from local_estate.delays import Delays
-from local_estate.locations import display
+from local_estate.locations import display, known
 from local_estate.topology import region_of
 
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._()-]*[A-Za-z0-9_()-])?$")]
@@ -86,6 +86,13 @@ class RegionConfig(_Table):
     https_only: bool = False
     settings: dict[str, str] = {}
     tags: dict[str, str] = {"failover-drill": "allowed"}
+
+    @field_validator("location")
+    @classmethod
+    def _is_region(cls, location: str) -> str:
+        if not known(location):
+            raise ValueError('must be a region of Azure such as "eastus" or "East US"')
+        return location
 
     @field_validator("address")
     @classmethod

@@ -17,6 +17,12 @@ _NAMES = (
 DISPLAY: dict[str, str] = {region_of(name): name for name in _NAMES.split(",")}
 
 
+def known(location: str) -> bool:
+    """Return whether Azure has such a region, its preview and staging ones included ("Central US EUAP", "East Asia (Stage)")."""
+    bare = region_of(location).removeprefix("msft")
+    return any(bare == name or bare in {f"{name}euap", f"{name}(stage)", f"{name}stg"} for name in DISPLAY)
+
+
 def display(location: str) -> str:
     """Return the form ARM shows: "centralindia", "CENTRAL INDIA" and "Central India" all give "Central India"."""
     return DISPLAY.get(region_of(location), location)

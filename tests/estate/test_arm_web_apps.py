@@ -229,6 +229,7 @@ def test_app_service_writes_slashes_as_they_are(estate: Running, site: str) -> N
     [
         ("bad_name!", {"location": "eastus"}, 400, "not valid"),
         ("nowhere", {"properties": {}}, 400, "location"),
+        ("nowhere", {"location": "Atlantis"}, 400, "'Atlantis' is not available"),
         ("wrong", {"location": "eastus", "properties": []}, 400, "properties"),
         ("wrong", {"location": "eastus", "properties": {"httpsOnly": "yes"}}, 400, "httpsOnly"),
         ("wrong", {"location": "eastus", "tags": {"a": 1}}, 400, "tags"),

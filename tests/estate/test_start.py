@@ -97,6 +97,7 @@ WRONG = [
         "settings",
         "an address of its own",
     ),
+    ("[[regions]]\nlocation = 'atlantis'", 'regions.0.location = "atlantis"', "a region of Azure"),
     ("regions = []", "regions = []", "at least one region"),
     ("http_port = 70000", "http_port = 70000", "65535"),
     ("public_host = 'local host'", 'public_host = "local host"', "pattern"),
@@ -285,3 +286,9 @@ def test_a_fixed_port_is_used(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, {**QUICK, "arm_port": port}) as estate:
         assert estate.ready["arm_url"].endswith(f":{port}")
+
+
+def test_the_settings_in_the_docs_are_settings() -> None:
+    """The example in docs/estate.md is read without complaint."""
+    text = (ROOT / "docs" / "estate.md").read_text("utf-8").partition("```toml\n")[2].partition("```")[0]
+    assert parse(tomllib.loads(text), "docs/estate.md").profile.name == "proseware"
