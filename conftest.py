@@ -7,4 +7,5 @@ pytest_plugins = (
     "steps.dns",
     "steps.traffic",
     "steps.objectives",
+    "steps.safety",
 )

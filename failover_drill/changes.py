@@ -53,6 +53,15 @@ class Change:
         return f"{self.verb} {self.resource.rsplit('/', 1)[-1]}"
 
 
+def current(platform: Platform, kind: str, resource: str) -> str:
+    """Return the state of an app, the enabled status of an endpoint, or the value of the lock's tag. Raises PlatformError."""
+    if kind == LOCK:
+        return platform.tags(resource).get(LOCK_TAG, "")
+    if kind == APP:
+        return platform.app_state(resource).state
+    return ENABLED if platform.endpoint_state(resource).enabled else DISABLED
+
+
 class Changes:
     """The only way to the platform's writing verbs."""
 
@@ -65,12 +74,8 @@ class Changes:
         self.before_deed: Callable[[], None] = lambda: None  # what must be so before a deed; raises where it is not
 
     def read(self, kind: str, resource: str) -> str:
-        """Return the state of an app, or the enabled status of an endpoint. Raises PlatformError."""
-        if kind == LOCK:
-            return self._platform.tags(resource).get(LOCK_TAG, "")
-        if kind == APP:
-            return self._platform.app_state(resource).state
-        return ENABLED if self._platform.endpoint_state(resource).enabled else DISABLED
+        """Return what `current` does. Raises PlatformError."""
+        return current(self._platform, kind, resource)
 
     def ensure(self, change: Change, purpose: str = DEED) -> None:
         """Make *change* unless it is so already. Raises Unsafe outside the blast radius, PlatformError where it is refused."""

@@ -95,6 +95,25 @@ def restore(
         raise typer.Exit(code)
 
 
+@app.command()
+def preflight(
+    feature: Annotated[Path, typer.Argument(metavar="FEATURE", help="the playbook")] = Path(
+        "features/failover.feature"
+    ),
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="which [target.NAME] of drill.toml")] = None,
+    estate: Annotated[Path | None, typer.Option(metavar="READY.json", help="the local estate's ready line")] = None,
+) -> None:
+    """Show what a drill would do: all reads and guards, the plan with each undo, the forecast. Changes nothing."""
+    import subprocess
+
+    command = [sys.executable, "-m", "pytest", str(feature), "--dry-run", "-q"]
+    for option, value in (("--target", target), ("--estate", estate)):
+        command += [option, str(value)] if value is not None else []
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise typer.Exit(NO)
+
+
 @config.command()
 def check(file: SettingsFile = Path("drill.toml")) -> None:
     """Say whether drill.toml can be read, and what is wrong with it."""

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from failover_drill import cost, guardian, guards, lock, record
+from failover_drill import guardian, guards, lock, record
 from failover_drill.abort import conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
@@ -25,13 +25,13 @@ from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
 from failover_drill.clock import SystemClock, anchor
 from failover_drill.drill import Drill, Safety, Waits
-from failover_drill.errors import DrillError, Unsafe
+from failover_drill.errors import DrillError
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
 from failover_drill.interrupts import held
 from failover_drill.journal import FILE, FORMAT, Journal
+from failover_drill.preflight import admission, refuse_if_unrestored
 from failover_drill.reports import write_reports
-from failover_drill.restoration import unrestored
 from failover_drill.samples import archive
 from failover_drill.settings import Settings, status_ranges
 from failover_drill.target import Target
@@ -119,7 +119,7 @@ class Run:
         self._began_ns = taken.mono_ns
         guards.refuse_outright(target, settings.safety, settings.calendar, consent, self._clock.wall_s())
         self._held.enter_context(lock.alone_here(target.profile_id))
-        self._refuse_if_unrestored()
+        refuse_if_unrestored(self.reports, target)
         self.platform = ArmPlatform(target)
         ttl_s = self.platform.profile_state(target.profile_id).ttl_s
         self.directory = record.new_directory(self.reports, name, taken)
@@ -142,38 +142,29 @@ class Run:
             self.journal,
             self.objectives,
             Waits(**settings.wait.model_dump(), settle_s=settings.traffic.settle_s),
-            self._safety(direct, names, name, ttl_s),
+            self._safety(direct, names, ttl_s),
             say,
         )
         for watch in self._watches:
             watch.start()
 
-    def _safety(self, direct: DirectAsker, names: NameAsker, name: str, ttl_s: float) -> Safety:
-        """Return the guards, and what the error budget and the newest runs have to say to them."""
-        safety, target, aims = self.settings.safety, self.target, self.objectives
-        past = cost.past_runs(self.reports)
-        since_s = self._clock.wall_s() - aims.window_s
-        left_s = (1 - aims.availability) * aims.window_s - cost.spent_s(past, target.profile_id, since_s)
-        self.forecast = cost.forecast(past, name, target.public_host, target.time_scale, ttl_s, aims.stabilisation_s)
-        found = guards.Guards(
-            target,
+    def _safety(self, direct: DirectAsker, names: NameAsker, ttl_s: float) -> Safety:
+        """Return the guards, and the limits that end the drill."""
+        safety = self.settings.safety
+        found, _, _ = admission(
+            self.settings,
+            self.target,
             self.platform,
             direct,
             names,
-            safety,
-            left_s=left_s,
-            forecast=lambda: self.forecast,
-            guardian_trouble=self._guardian.trouble,
-            wall_s=self._clock.wall_s,
+            self.reports,
+            ttl_s,
+            self._guardian.trouble,
+            self._clock.wall_s,
         )
         tag_s = safety.lock_s if safety.lock == "tag" else 0.0
-        settle_s = safety.lock_settle_s / target.time_scale
+        settle_s = safety.lock_settle_s / self.target.time_scale
         return Safety(found, tag_s, settle_s, safety.doubt_s, conditions(self.settings.abort))
-
-    def _refuse_if_unrestored(self) -> None:
-        left = unrestored(self.reports, self.target.profile_id)
-        if left is not None:
-            raise Unsafe(f"an earlier drill of this target is not put back; run `failover-drill restore {left}`")
 
     def _limits(self) -> Limits:
         wait = self.settings.wait

@@ -13,22 +13,22 @@ Time comes from `Clock`, the world from the protocols of platform.py, the words 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from failover_drill import abort, findings, lock, record, restoration
+from failover_drill import abort, acts, findings, lock, record, restoration
 from failover_drill import journal as journals
-from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, Change, Changes
+from failover_drill.changes import RUNNING, STOPPED, Change, Changes
 from failover_drill.clock import Clock
 from failover_drill.errors import Aborted, DrillError, Inconclusive, ObjectiveNotMet, Unsafe
-from failover_drill.facts import Mark, Objectives, Segment
+from failover_drill.facts import Mark, Objectives
 from failover_drill.findings import Findings, Verdict
 from failover_drill.guards import Guards, resources
 from failover_drill.journal import Journal
 from failover_drill.platform import Direct, Names, Platform, Traffic
 from failover_drill.target import Region, Role, Target
-from failover_drill.undo import APP, ENDPOINT, LOCK, LOCKING, Limits, outstanding
+from failover_drill.undo import LOCK, LOCKING, Limits, outstanding
 
 RECENT_S = 3.0  # what "just now" means of users
 
@@ -198,7 +198,7 @@ class Drill:
     def disable(self, role: Role) -> None:
         """Stop the region's app and wait until it no longer serves (playbook 1)."""
         region = self.target.region(role)
-        self._set(APP, region, STOPPED, Segment.DISABLE_PRIMARY)
+        self._make(acts.disable(self.target, role))
         self._await_app(region, STOPPED)
         self._until(
             lambda: not self._direct.ask(region).good,
@@ -210,7 +210,7 @@ class Drill:
     def enable(self, role: Role) -> None:
         """Start the region's app, where it is not running, and wait until it serves when asked directly (playbook 2)."""
         region = self.target.region(role)
-        self._set(APP, region, RUNNING, Segment.ENABLE_SECONDARY)
+        self._make(acts.enable(self.target, role))
         self._await_app(region, RUNNING)
         self._until(
             lambda: self._direct.ask(region).good,
@@ -223,17 +223,9 @@ class Drill:
         self._mark(Mark.SECONDARY_ENABLED, f"{region.name} answers {self._direct.ask(region).said}")
 
     def point_dns_at(self, role: Role) -> None:
-        """Enable the region's endpoint, disable the other's, and wait until the authority follows (playbook 3).
-
-        In this order: with both disabled the name would not exist, and that answer is cached for 30 s (azure-facts §3.3).
-        """
+        """Enable the region's endpoint, disable the other's, and wait until the authority follows (playbook 3)."""
         region = self.target.region(role)
-        for other in self.target.regions:
-            if other is region:
-                self._set(ENDPOINT, other, ENABLED, Segment.SWITCH_DNS)
-        for other in self.target.regions:
-            if other is not region:
-                self._set(ENDPOINT, other, DISABLED, Segment.SWITCH_DNS)
+        self._make(acts.point_dns_at(self.target, role))
         self._until_named("authority", region)
         self._mark(Mark.AUTHORITY_SWITCHED, f"the authority answers {region.name}")
 
@@ -357,9 +349,9 @@ class Drill:
 
     # ---- how a change is made ----------------------------------------------------------------------------------
 
-    def _set(self, kind: str, region: Region, wanted: str, segment: Segment) -> None:
-        resource = region.app_id if kind == APP else region.endpoint_id
-        self._changes.ensure(Change(kind, resource, wanted, segment))
+    def _make(self, wanted: Iterable[Change]) -> None:
+        for change in wanted:
+            self._changes.ensure(change)
 
     # ---- waiting and marking -----------------------------------------------------------------------------------
 

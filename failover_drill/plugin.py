@@ -15,6 +15,7 @@ import time
 import types
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from failover_drill.compose import Run
 
 RUN = pytest.StashKey["Run"]()
+REHEARSAL = pytest.StashKey[Any]()
 ENDING = pytest.StashKey["Ending"]()
 SUMMARY = pytest.StashKey[list[str]]()
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--estate", type=Path, metavar="READY.json", help="drill the estate whose ready line this file holds"
     )
     group.addoption("--target", metavar="NAME", help="which [target.NAME] of drill.toml to drill")
+    group.addoption(
+        "--dry-run",
+        action="store_true",
+        help="read, ask every guard, print the plan with undos and forecast; change nothing",
+    )
     group.addoption("--yes-really", action="store_true", help="drill a real target, which --target must name")
     group.addoption("--drill-settings", type=Path, metavar="FILE", help="instead of the drill.toml beside the suite")
 
@@ -71,6 +78,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix == ".feature":
         return FeatureFile.from_parent(parent, path=file_path)
     return None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A drill takes as long as it takes: a limit meant for tests must not end one halfway (pytest-timeout)."""
+    if item.path.suffix == ".feature" and item.config.pluginmanager.hasplugin("timeout"):
+        item.add_marker(pytest.mark.timeout(0))
 
 
 class FeatureFile(pytest.Module):
@@ -108,6 +121,9 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
     target, _ = drill_target
     if request.node.get_closest_marker("estate_only") and not target.local:
         pytest.skip("needs a fault that Azure cannot do on request; runs on the local estate only")
+    if request.config.getoption("--dry-run"):
+        yield from _rehearsed(request, drill_settings, target)
+        return
     with ending_signals() as ending:
         say = _sayer(request.config)
         ending.speak_through(say)
@@ -142,6 +158,16 @@ def _undo(item: pytest.Item) -> None:
         ending.shield()
     finally:  # of its own, so that a signal which strikes on the way to the shield does not pass it by
         run.undo(lambda: ending.received)
+
+
+def _rehearsed(request: pytest.FixtureRequest, settings: Settings, target: Any) -> Iterator[Any]:
+    """Yield what takes the drill's place in a dry run, and show its plan."""
+    from failover_drill.preflight import rehearse
+
+    rehearsal = rehearse(settings, target, replace(_consent(request.config), yes=True))
+    request.node.stash[REHEARSAL] = rehearsal
+    yield rehearsal
+    request.config.stash[SUMMARY] += [f"plan of {request.node.name}", *rehearsal.close()]
 
 
 def _consent(config: pytest.Config) -> Consent:
@@ -261,6 +287,8 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Any, sce
 
 
 def pytest_bdd_before_step_call(request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:
+    if REHEARSAL in request.node.stash:
+        request.node.stash[REHEARSAL].begin_step(f"{step.keyword} {step.name}")
     run = request.node.stash.get(RUN, None)
     if run is not None:
         run.step_begins(scenario.steps.index(step))

@@ -1,0 +1,31 @@
+"""The playbook's acts, as the changes that they are made of. The drill makes them; a dry run shows them. Pure."""
+
+from __future__ import annotations
+
+from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, Change
+from failover_drill.facts import Segment
+from failover_drill.target import Role, Target
+from failover_drill.undo import APP, ENDPOINT
+
+
+def disable(target: Target, role: Role) -> tuple[Change, ...]:
+    """Act 1: stop the region's app."""
+    return (Change(APP, target.region(role).app_id, STOPPED, Segment.DISABLE_PRIMARY),)
+
+
+def enable(target: Target, role: Role) -> tuple[Change, ...]:
+    """Act 2: start the region's app."""
+    return (Change(APP, target.region(role).app_id, RUNNING, Segment.ENABLE_SECONDARY),)
+
+
+def point_dns_at(target: Target, role: Role) -> tuple[Change, ...]:
+    """Act 3: enable the region's endpoint, then disable the other's.
+
+    In this order: with both disabled the name would not exist, and that answer is cached for 30 s (azure-facts §3.3).
+    """
+    region = target.region(role)
+    others = (r for r in target.regions if r is not region)
+    return (
+        Change(ENDPOINT, region.endpoint_id, ENABLED, Segment.SWITCH_DNS),
+        *(Change(ENDPOINT, other.endpoint_id, DISABLED, Segment.SWITCH_DNS) for other in others),
+    )

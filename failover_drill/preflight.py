@@ -1,0 +1,75 @@
+"""Makes what a dry run needs: reads, guards and the forecast, with no journal, no guardian, no traffic and no write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from failover_drill import cost, guards
+from failover_drill.adapters.arm import ArmPlatform
+from failover_drill.adapters.direct import DirectAsker
+from failover_drill.adapters.resolver import NameAsker
+from failover_drill.clock import SystemClock
+from failover_drill.errors import Unsafe
+from failover_drill.platform import Direct, Names, Platform
+from failover_drill.rehearsal import Rehearsal
+from failover_drill.restoration import unrestored
+from failover_drill.settings import Settings
+from failover_drill.target import Target
+
+
+def rehearse(settings: Settings, target: Target, consent: guards.Consent) -> Rehearsal:
+    """Return the rehearsal of one scenario. Raises Unsafe where a guard refuses."""
+    clock, safety = SystemClock(), settings.safety
+    guards.refuse_outright(target, safety, settings.calendar, consent, clock.wall_s())
+    reports = Path(settings.drill.reports).absolute()
+    refuse_if_unrestored(reports, target)
+    platform = ArmPlatform(target)
+    ttl_s = platform.profile_state(target.profile_id).ttl_s
+    direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
+    names = NameAsker(target, timeout_s=settings.watch.timeout_s)
+    found, expected, left_s = admission(
+        settings, target, platform, direct, names, reports, ttl_s, lambda: "", clock.wall_s
+    )
+    rehearsal = Rehearsal(target, platform, found, expected, left_s, locked=safety.lock == "tag")
+    rehearsal.check()
+    return rehearsal
+
+
+def refuse_if_unrestored(reports: Path, target: Target) -> None:
+    """Raise Unsafe, naming the command, where an earlier drill left this target changed."""
+    left = unrestored(reports, target.profile_id)
+    if left is not None:
+        raise Unsafe(f"an earlier drill of this target is not put back; run `failover-drill restore {left}`")
+
+
+def admission(
+    settings: Settings,
+    target: Target,
+    platform: Platform,
+    direct: Direct,
+    names: Names,
+    reports: Path,
+    ttl_s: float,
+    guardian_trouble: Callable[[], str],
+    wall_s: Callable[[], float],
+) -> tuple[guards.Guards, cost.Forecast, float]:
+    """Return the guards, what the drill is likely to cost, and the error budget left in the window (seconds)."""
+    aims, past = settings.objectives.values(), cost.past_runs(reports)
+    whole_s = (1 - aims.availability) * aims.window_s
+    left_s = whole_s - cost.spent_s(past, target.profile_id, wall_s() - aims.window_s)
+    expected = cost.forecast(
+        past, settings.drill.name, target.public_host, target.time_scale, ttl_s, aims.stabilisation_s
+    )
+    found = guards.Guards(
+        target,
+        platform,
+        direct,
+        names,
+        settings.safety,
+        left_s=left_s,
+        forecast=lambda: expected,
+        guardian_trouble=guardian_trouble,
+        wall_s=wall_s,
+    )
+    return found, expected, left_s
