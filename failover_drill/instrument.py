@@ -75,7 +75,7 @@ def fitness(facts: Facts, folded: Fold, outages: Sequence[Outage], self_test: Se
     agrees = not facts.workers or (requests, failures) == (ours.good + ours.bad, ours.bad)
     reasons = [
         *_late(lag, facts.interval_ns, "the generator"),
-        *_lost(scheduled, recorded),
+        *_lost(scheduled, recorded, sum(each.unsent for each in facts.workers)),
         *_died(facts.workers),
         *([] if agrees else [_differ(requests, failures, ours.good + ours.bad, ours.bad)]),
         *_control(probe, facts),
@@ -85,7 +85,7 @@ def fitness(facts: Facts, folded: Fold, outages: Sequence[Outage], self_test: Se
         reasons=tuple(reasons),
         scheduled=scheduled or recorded,
         recorded=recorded,
-        lost=max(0, scheduled - recorded),
+        lost=max(0, scheduled - recorded) + sum(each.unsent for each in facts.workers),
         coverage=recorded / scheduled if scheduled else None,
         lag=lag_form(lag),
         locust_requests=requests,
@@ -122,7 +122,9 @@ def _late(lag: Latencies, gap_ns: int, who: str) -> Iterable[str]:
         yield f"{who} was late: 1 % of its requests went out more than {p99 * 1e3:.1f} ms late, at a gap of {gap_ns / 1e6:g} ms"
 
 
-def _lost(scheduled: int, recorded: int) -> Iterable[str]:
+def _lost(scheduled: int, recorded: int, unsent: int) -> Iterable[str]:
+    if unsent > LOST_SHARE * scheduled:
+        yield f"{unsent} of {scheduled} requests could not be sent: this machine had no port, descriptor or memory left"
     if scheduled and scheduled - recorded > LOST_SHARE * scheduled:
         yield f"{scheduled - recorded} of {scheduled} scheduled samples are missing (more than 0.1 %)"
     if recorded > scheduled > 0:

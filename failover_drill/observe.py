@@ -27,7 +27,6 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from failover_drill import reports
 from failover_drill.adapters.load import Load
 from failover_drill.adapters.reach import addresses_of, check_certificate
 from failover_drill.clock import anchor
@@ -36,7 +35,7 @@ from failover_drill.facts import ClockAnchor, Facts, Objectives, Population
 from failover_drill.findings import Findings, Verdict, analyse
 from failover_drill.observe_view import say, view
 from failover_drill.observing import Watched
-from failover_drill.samples import read_samples
+from failover_drill.samples import archive, read_samples
 from failover_drill.selftest_record import newest
 from failover_drill.traffic import DEFAULT_MIX, TrafficPlan
 
@@ -194,6 +193,8 @@ def observe(wanted: Observation, console: Console) -> Findings:
 def check(wanted: Observation) -> None:
     """Look at everything that can be wrong before the first request goes out. Raises SettingsError."""
     plan = wanted.plan
+    if wanted.report_dir is not None and any(wanted.report_dir.glob("samples*")):
+        raise SettingsError(f"{wanted.report_dir}: holds an earlier observation; name another directory")
     for path in (wanted.json_file, wanted.report_dir / "findings.json" if wanted.report_dir else None):
         if path is not None:
             _check_writable(path, make=path is not wanted.json_file)
@@ -297,6 +298,9 @@ def write(findings: Findings, wanted: Observation) -> None:
                 json.dumps(findings.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8"
             )
         if wanted.report_dir is not None:
+            from failover_drill import reports  # charts take a second to import; most observations draw none
+
+            archive(wanted.report_dir)
             reports.write_reports(wanted.report_dir, findings)
     except OSError as error:
         raise DrillError(f"{error.filename}: cannot be written: {error.strerror}") from None
