@@ -27,6 +27,7 @@ from failover_drill.report.words import rfc3339
 
 STORE = "history.sqlite"
 INCIDENTS = "incidents.csv"
+FINDINGS = "findings.json"
 FORM = 1  # of the tables; another one is dropped and made again
 TABLES = """
 CREATE TABLE run (
@@ -57,7 +58,7 @@ def refresh(reports: Path, *, rebuild: bool = False) -> Refreshed:
         if rebuild:
             store.execute("DELETE FROM run")
         known = dict(store.execute("SELECT directory, stamp FROM run").fetchall())
-        found = {str(path.parent.relative_to(reports)): path for path in _findings_files(reports)}
+        found = {str(path.relative_to(reports)): path / FINDINGS for path in _directories(reports)}
         store.executemany("DELETE FROM run WHERE directory = ?", [(gone,) for gone in known.keys() - found.keys()])
         problems, read = [], 0
         for directory, path in found.items():
@@ -95,7 +96,7 @@ def read_run(directory: Path, name: str) -> Run:
 
 def read_findings(directory: Path) -> dict[str, Any]:
     """Return a run's findings.json. Raises DrillError, in one line, where it is absent, torn, or of another schema."""
-    path = directory / "findings.json"
+    path = directory / FINDINGS
     try:
         findings = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -121,8 +122,10 @@ def _evidence(directory: Path) -> tuple[str, str]:
         return "", str(error)
 
 
-def _findings_files(reports: Path) -> Iterator[Path]:
-    return (path for path in sorted(reports.glob("*/*/findings.json")) if not path.parent.parent.is_symlink())
+def _directories(reports: Path) -> list[Path]:
+    """Return the directories of runs, also of those that have facts and no findings."""
+    told = {path.parent for name in (FINDINGS, journal.FILE) for path in reports.glob(f"*/*/{name}")}
+    return sorted(path for path in told if not path.parent.is_symlink())
 
 
 def _stamp(path: Path) -> str:

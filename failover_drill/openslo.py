@@ -107,7 +107,7 @@ def write(objectives: Objectives, name: str, service: str) -> str:
             },
             "timeWindow": [{"duration": _duration(objectives.window_s), "isRolling": True}],
             "budgetingMethod": "Occurrences",
-            "objectives": [{"displayName": "answered well", "target": objectives.availability}],
+            "objectives": [{"displayName": "answered well", "target": round(objectives.availability, 12)}],
         },
     }
     return yaml.safe_dump(document, sort_keys=False)

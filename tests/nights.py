@@ -61,6 +61,7 @@ def _night(night: int, pace: float, out_s: int) -> dict[str, Any]:
 def _text() -> str:
     findings = met()
     findings["timeline"] |= {name: [] for name, column in findings["timeline"].items() if isinstance(column, list)}
+    findings["timeline"] |= {"buckets": 0}
     return json.dumps(findings)
 
 

@@ -11,9 +11,9 @@ from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
 
 from failover_drill.report import embed, headline, words
 from failover_drill.report.comparison import Row, compare
-from failover_drill.report.html import environment
 from failover_drill.report.ink import DARK, FONT, LIGHT, frame, paint, without_rows
 from failover_drill.report.markdown import cell
+from failover_drill.report.template import environment
 
 ROW = 56  # px
 

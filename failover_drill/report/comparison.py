@@ -72,8 +72,6 @@ def _told(key: str, first: Figure, second: Figure, difference: float) -> str:
 
 
 def _apart(one: Figure, two: Figure) -> bool:
-    """Whether the bounds of both have no value in common. A bound that is not known counts as none."""
-    if one.at_least is None or two.at_least is None:
-        return one.at_most is None and two.at_most is None and one.value != two.value
+    """Whether both have bounds, with no value in common."""
     low, high = (one, two) if (one.value or 0) < (two.value or 0) else (two, one)
     return low.at_most is not None and high.at_least is not None and low.at_most < high.at_least

@@ -15,10 +15,10 @@ from jinja2 import Environment
 from failover_drill.compliance import Compliance, Objective, Trend
 from failover_drill.report import charts, embed, words
 from failover_drill.report.headline import SIGNS
-from failover_drill.report.html import environment
 from failover_drill.report.ink import DARK, LIGHT, frame, paint
 from failover_drill.report.markdown import cell
 from failover_drill.report.rows import inert
+from failover_drill.report.template import environment
 
 DAYS = {"hours": "%H:%M", "hourmin": "%H:%M", "minutes": "%H:%M", "days": "%d %b", "months": "%b %Y", "years": "%Y"}
 COLUMNS = (

@@ -116,3 +116,9 @@ def _data_loss(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     lost = Figure("lost_writes", "Acknowledged writes lost", loss["lost"], None, None, "writes",
                   f"{words.number(loss['lost'])} of {words.number(loss['acknowledged'])}")  # fmt: skip
     return lost, _span("data_loss", "Data loss", loss["loss"], allowed)
+
+
+def forecast_segments(findings: Mapping[str, Any]) -> dict[str, float]:
+    """Return the predicted length in seconds of each segment; empty where the run has no forecast."""
+    predicted = findings.get("forecast") or {}
+    return {each["name"]: each["took_s"] for each in predicted.get("segments", ())}

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from failover_drill.report import figures, headline
-from failover_drill.report.html import environment, forecast_segments
+from failover_drill.report.figures import forecast_segments
+from failover_drill.report.template import environment
 
 MOST_OUTAGES = 10  # rows; findings.json has all
 
