@@ -50,7 +50,7 @@ PLAIN_LOCUST = f"""
 from locust import FastHttpUser, constant_throughput, task
 
 class Visitor(FastHttpUser):
-    wait_time = constant_throughput(1)
+    wait_time = constant_throughput(PACE)
     connection_timeout = network_timeout = {TIMEOUT_S}
 
     @task
@@ -69,13 +69,13 @@ class Peer:
 
 
 class Locust(Peer):
-    def __init__(self, url: str, seconds: float, directory: Path) -> None:
+    def __init__(self, url: str, seconds: float, directory: Path, users: int = 50) -> None:
         super().__init__("Locust's statistics, 50/s")
         script = directory / "plain.py"
-        script.write_text(PLAIN_LOCUST)
+        script.write_text(PLAIN_LOCUST.replace("PACE", str(50 / users)))
         self._csv, self._seconds = directory / "plain", seconds
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "locust", "-f", str(script), "--headless", "-u", "50", "-r", "50", "-H", url.rstrip("/"),
+            [sys.executable, "-m", "locust", "-f", str(script), "--headless", "-u", str(users), "-r", "50", "-H", url.rstrip("/"),
              "-t", f"{int(seconds)}s", "--csv", str(self._csv), "--csv-full-history", "--exit-code-on-error", "0"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory,
         )  # fmt: skip
