@@ -33,6 +33,7 @@ LOCK_TAG = "failover-drill-lock"
 DRAIN_MARGIN_S = 1.5  # resolvers keep an answer for up to TTL + 1 s (prototypes-estate §5)
 BACKOFF_S = 0.2
 BACKOFF_MAX_S = 3.0
+HOLD_EVERY_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,8 @@ class Compensator:
         self._failures: list[str] = []
         self._tried: dict[str, bool] = {}
         self._debts: list[Debt] = []
+        self._holding = False
+        self._held_ns = 0
 
     def run(self, promises: Sequence[Promise]) -> list[str]:
         """Redeem all, newest first; return what could not be, one line each. One failure does not stop the others."""
@@ -169,6 +172,21 @@ class Compensator:
         for debt in doubtful:
             if self._attempt(debt.final):
                 self._paid(debt)
+
+    def _hold_doubtful(self) -> None:
+        """Put back again what a late call has changed meanwhile: waiting for names is in vain while it stands."""
+        now = self._clock.now_ns()
+        if self._holding or now - self._held_ns < HOLD_EVERY_NS:
+            return
+        self._holding, self._held_ns = True, now
+        try:
+            for debt in [d for d in self._debts if d.doubtful and self._tried.get(d.final.id)]:
+                final = debt.final
+                if not self._holds(final.kind, final.resource, final.wanted, final.held):
+                    self._say(f"took effect late, so it is put back again: {debt}")
+                    self._attempt(final)
+        finally:
+            self._holding = False
 
     def _attempt(self, promise: Promise) -> bool:
         """Try until it holds or the budget is spent; every try is harmless where it holds already."""
@@ -253,7 +271,12 @@ class Compensator:
 
         PlatformError when it goes on leading here: a region is not taken from under its users.
         """
-        if not self._until(lambda: self._names.ask("authority").region != region.name, self._limits.serve_s):
+
+        def left() -> bool:
+            self._hold_doubtful()
+            return self._names.ask("authority").region != region.name
+
+        if not self._until(left, self._limits.serve_s):
             raise PlatformError(
                 f"DNS still leads to {region.name}", operation="ask the authority", resource_id=self._target.profile_id
             )

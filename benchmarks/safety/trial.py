@@ -120,7 +120,7 @@ def run(strike: Strike, estate: Estate, where: Path) -> Found:
 
 def _ended(process: subprocess.Popen[str]) -> str:
     try:
-        return process.communicate(timeout=40)[0] or ""
+        return process.communicate(timeout=DRILL_S)[0] or ""
     except subprocess.TimeoutExpired:
         process.kill()
         return process.communicate()[0] or ""

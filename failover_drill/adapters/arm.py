@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,6 +28,8 @@ from azure.mgmt.web import WebSiteManagementClient
 from failover_drill.errors import PlatformError
 from failover_drill.platform import AppState, EndpointState, Permission, ProfileState, Receipt
 from failover_drill.target import Target, group_name, provider_type, resource_name
+
+logging.getLogger("azure").addHandler(logging.NullHandler())  # it says on stderr what our errors say in one line
 
 P = ParamSpec("P")
 T = TypeVar("T")
