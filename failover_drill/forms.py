@@ -28,7 +28,7 @@ from failover_drill.measured import LISTED, Measured, lost_in, still_open, worst
 from failover_drill.outages import Bounds, Outage
 from failover_drill.recovery import Recovery, undone_from
 from failover_drill.slo import Budget
-from failover_drill.stats import quantile_us
+from failover_drill.stats import quantiles_us
 from failover_drill.tally import Buckets, Grouped, sent_ns
 
 
@@ -281,5 +281,5 @@ def _whole(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[int
 
 
 def _quantiles(buckets: Buckets, share: float) -> tuple[float | None, ...]:
-    found = (quantile_us(row, share) for row in buckets.latencies)
+    found = quantiles_us(buckets.latencies, share)
     return tuple(None if each is None else each / 1e6 for each in found)

@@ -21,6 +21,15 @@ _FIRST_BIN = 127 << 7  # the bits of float32(1.0), shifted as in `bins_of`
 Counts = NDArray[np.int64]
 
 
+def _bin_middles_us() -> NDArray[np.float64]:
+    edges = (np.arange(_FIRST_BIN, _FIRST_BIN + BINS + 1, dtype=np.uint32) << 16).view(np.float32).astype(np.float64)
+    return (edges[:-1] + edges[1:]) / 2
+
+
+BIN_MIDDLES_US = _bin_middles_us()
+"""The middle of each bin, microseconds."""
+
+
 def wilson(good: int, total: int, z: float = Z95) -> tuple[float, float]:
     """Return the Wilson score interval of the share good/total (E. B. Wilson, 1927). Without samples: (0, 1)."""
     if total == 0:
@@ -48,22 +57,21 @@ def bins_of(microseconds: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.asarray((bits >> 16).astype(np.int64) - _FIRST_BIN, np.int64)
 
 
-def bin_middle_us(index: int) -> float:
-    """Return the middle of a bin, in microseconds."""
-    low, high = np.array([index + _FIRST_BIN, index + _FIRST_BIN + 1], dtype=np.uint32) << 16
-    return float((np.uint32(low).view(np.float32) + np.uint32(high).view(np.float32)) / 2)
-
-
 def histogram(microseconds: NDArray[np.generic]) -> Counts:
     return np.asarray(np.bincount(bins_of(microseconds), minlength=BINS), np.int64)
 
 
-def quantile_us(counts: Counts, share: float) -> float | None:
+def quantile_us(counts: NDArray[np.integer], share: float) -> float | None:
     """Return the smallest duration that at least `share` of the samples did not exceed, or None without samples."""
-    total = int(counts.sum())
-    if total == 0:
-        return None
-    return bin_middle_us(int(np.searchsorted(np.cumsum(counts), share * total, side="left")))
+    return quantiles_us(counts[np.newaxis], share)[0]
+
+
+def quantiles_us(rows: NDArray[np.integer], share: float) -> list[float | None]:
+    """Return that of each histogram in `rows`."""
+    sums = np.cumsum(rows, axis=1, dtype=np.int64)
+    totals = sums[:, -1]
+    found = BIN_MIDDLES_US[(sums >= np.ceil(share * totals)[:, np.newaxis]).argmax(axis=1)]
+    return [float(each) if total else None for each, total in zip(found, totals, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
