@@ -68,7 +68,7 @@ def traffic_plan(settings: Settings, target: Target, directory: Path) -> Traffic
         url=target.url + "/",
         out_dir=str(directory),
         rate=traffic.rate,
-        resolvers=tuple(server for _, server in target.resolvers) or (target.authorities if target.local else ()),
+        resolvers=target.authorities if target.local else tuple(server for _, server in target.resolvers),
         mix=traffic.mix.model_dump(),
         lanes=traffic.lanes,
         caches=traffic.caches,
