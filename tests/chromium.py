@@ -39,7 +39,9 @@ class Opened:
     """A page opened from a file, with everything that it asked for and said."""
 
     def __init__(self, browser: Any, file: Path, *, width: int = 1200, height: int = 900, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, reduced_motion="reduce", **options
+        )
         self.page = self.context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
