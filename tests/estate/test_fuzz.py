@@ -78,15 +78,15 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield estate
 
 
-def serves(estate: Running) -> bool:
-    """All doors answer as they should, and nothing was logged."""
-    return (
-        estate.arm("GET", estate.profile, token=estate.fresh_token()).status == 200
-        and estate.control("GET", "/_faults").status == 200
-        and estate.site("eastus").status == 200
-        and estate.lookup()[0] == "NOERROR"
-        and estate.said() == ""
-    )
+def complaints(estate: Running) -> list[object]:
+    """What does not answer as it should, and what was logged."""
+    answers = {
+        "arm": estate.arm("GET", estate.profile, token=estate.fresh_token()).status,
+        "control": estate.control("GET", "/_faults").status,
+        "site": estate.site("eastus", timeout_s=10).status,
+        "dns": 200 if estate.lookup(timeout_s=10)[0] == "NOERROR" else 0,
+    }
+    return [*((door, status) for door, status in answers.items() if status != 200), *estate.said().splitlines()]
 
 
 def line(rng: random.Random) -> bytes:
@@ -118,7 +118,7 @@ def test_fuzzed_request_lines_leave_every_door_serving(estate: Running, door: st
                 pass
             finally:
                 sock.close()
-    assert serves(estate)
+    assert complaints(estate) == []
 
 
 KEYS = (
