@@ -35,7 +35,7 @@ def samples(count: int, errors: float) -> SampleRecords:
     rows = np.zeros(count, SAMPLE_DTYPE)
     slot = np.arange(count)
     rows["intended_ns"] = slot * GAP_NS
-    rows["late_us"] = draw.exponential(60, count)
+    rows["late_us"] = np.minimum(draw.exponential(60, count), 999)  # as they are read: in order of sending
     rows["took_us"] = 900 + draw.exponential(900, count)
     rows["population"] = np.where(slot % 20 == 13, 2, np.where(slot % 4 == 1, 1, 0))
     rows["resolver"] = slot * 7 % 50
