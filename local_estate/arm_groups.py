@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from local_estate.arm_call import Body, Call, answer, merged, tags_of
+from local_estate.arm_call import Body, Call, answer, tags_of
 from local_estate.arm_sites_shape import site_id, site_type
 from local_estate.arm_tm_shape import TYPE as PROFILE_TYPE
 from local_estate.arm_tm_shape import profile_id
-from local_estate.errors import bad_request, gateway, no_resource
+from local_estate.errors import gateway
 from local_estate.locations import display
-from local_estate.topology import Group, Plain, Profile, WebApp, region_of
+from local_estate.topology import Group, region_of
 from local_estate.wire import Response
 
 GROUP_NAME = re.compile(r"[\w().-]{0,89}[\w()-]")
@@ -171,92 +171,6 @@ def get_permissions(call: Call) -> Response:
     return answer(200, {"value": [role]})
 
 
-def get_tags(call: Call) -> Response:
-    return answer(200, _tags_body(call, dict(_tags(call) or {})))
-
-
-def put_tags(call: Call) -> Response:
-    return _set_tags(call, _sent_tags(call.body()))
-
-
-def patch_tags(call: Call) -> Response:
-    body = call.body()
-    operation = str(body.get("operation", ""))
-    sent, now = _sent_tags(body), dict(_tags(call) or {})
-    match operation.lower():
-        case "merge":
-            return _set_tags(call, {**now, **sent})
-        case "replace":
-            return _set_tags(call, sent)
-        case "delete":
-            return _set_tags(call, {k: v for k, v in now.items() if not (k in sent and sent[k] in ("", v))})
-        case _:
-            raise bad_request(f"The operation must be one of {', '.join(TAG_OPERATIONS)}.", "InvalidTagsOperation")
-
-
-def delete_tags(call: Call) -> Response:
-    _set_tags(call, {})
-    return Response(200)
-
-
-def get_plain(call: Call) -> Response:
-    return answer(200, dict(_plain(call).body))
-
-
-def list_plain(call: Call) -> Response:
-    kind = _plain_kind(call)
-    group = call.group_key if "group" in call.params else None
-    found = [
-        p
-        for p in call.world.plain.values()
-        if p.kind.lower() == kind.lower() and (group is None or f"/resourcegroups/{group}/" in p.key)
-    ]
-    return answer(200, {"value": [dict(p.body) for p in found]})
-
-
-def put_plain(call: Call) -> Response:
-    """Keeps what is sent: the estate needs plans for their tier and public addresses for their name."""
-    body, here = call.body(), _plain_id(call)
-    location = body.get("location")
-    if not isinstance(location, str) or not location:
-        raise gateway(400, "LocationRequired", "The location property is required for this definition.")
-    before = call.world.plain.get(here.lower())
-    properties = body.get("properties") if isinstance(body.get("properties"), dict) else {}
-    kept: Body = {"id": here, "name": call.params["name"], "type": _plain_kind(call), "location": display(location)}
-    kept |= {key: body[key] for key in ("kind", "tags", "sku") if body.get(key) is not None}
-    kept["properties"] = merged(properties, {"provisioningState": "Succeeded"})
-    call.world.put_plain(Plain(here, _plain_kind(call), kept))
-    return answer(200 if before or "serverfarms" in here.lower() else 201, kept)
-
-
-def delete_plain(call: Call) -> Response:
-    here = _plain_id(call).lower()
-    if here not in call.world.plain:
-        return Response(204)
-    call.world.drop_plain(here)
-    return Response(200)
-
-
-def _plain(call: Call) -> Plain:
-    found = call.world.plain.get(_plain_id(call).lower())
-    if found is None:
-        raise no_resource(_plain_kind(call), call.params["name"], call.params["group"])
-    return found
-
-
-def _plain_id(call: Call) -> str:
-    group = f"/subscriptions/{call.world.subscription}/resourceGroups/{call.group.name}"
-    return f"{group}/providers/{_plain_kind(call)}/{call.params['name']}"
-
-
-def _plain_kind(call: Call) -> str:
-    return (
-        "Microsoft.Web/serverfarms"
-        if "/microsoft.web/" in call.request.path.lower()
-        else "Microsoft.Network/publicIPAddresses"
-    )
-
-
 def _subscription(call: Call) -> Body:
     return {
         "id": f"/subscriptions/{call.world.subscription}",
@@ -346,56 +260,4 @@ def _provider(call: Call, name: str) -> Body:
         "registrationState": "Registered",
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": types,
-    }
-
-
-# tags at a scope: a group, a profile, an app or slot
-
-
-def _tagged(call: Call) -> Group | Profile | WebApp:
-    name = call.params.get("name")
-    if name is None:
-        return call.group
-    kind = f"{call.params['provider']}/{call.params['type']}".lower()
-    slot = call.params.get("slot")
-    key = (call.group_key, (f"{name}/{slot}" if slot else name).lower())
-    found: Profile | WebApp | None = None
-    if kind == PROFILE_TYPE.lower():
-        found = call.world.profiles.get(key)
-    elif kind == "microsoft.web/sites":
-        found = call.world.apps.get(key)
-    if found is None:
-        raise no_resource(f"{call.params['provider']}/{call.params['type']}", name, call.params["group"])
-    return found
-
-
-def _tags(call: Call) -> dict[str, str] | None:
-    tags = _tagged(call).tags
-    return dict(tags) if tags is not None else None
-
-
-def _set_tags(call: Call, tags: dict[str, str]) -> Response:
-    match _tagged(call):
-        case Group() as group:
-            call.world.put_group(replace(group, tags=tags))
-        case Profile() as profile:
-            call.world.put_profile(replace(profile, tags=tags))
-        case WebApp() as app:
-            call.world.put_app(replace(app, tags=tags, modified_ns=call.services.wall_ns()))
-    return answer(200, _tags_body(call, tags))
-
-
-def _sent_tags(body: Body) -> dict[str, str]:
-    properties = body.get("properties")
-    if not isinstance(properties, dict):
-        raise bad_request("The property 'properties' must be an object with 'tags'.")
-    return tags_of(properties) or {}
-
-
-def _tags_body(call: Call, tags: dict[str, str]) -> Body:
-    return {
-        "id": call.request.path.removesuffix("/"),
-        "name": "default",
-        "type": "Microsoft.Resources/tags",
-        "properties": {"tags": tags},
     }

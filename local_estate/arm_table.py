@@ -9,7 +9,7 @@ O observed, U unverified.
 
 from __future__ import annotations
 
-from local_estate import arm_config, arm_groups, arm_sites, arm_slots, arm_tm, arm_tm_misc, graph
+from local_estate import arm_config, arm_groups, arm_plain, arm_sites, arm_slots, arm_tags, arm_tm, arm_tm_misc, graph
 from local_estate.arm_call import Effect, Handler, Operation, Style
 
 SUB = "/subscriptions/{sub}"
@@ -163,11 +163,11 @@ PLAIN = tuple(
         ("PublicIPAddresses", "/providers/Microsoft.Network/publicIPAddresses", "Microsoft.Network/publicIPAddresses/"),
     )
     for operation in (
-        _arm(f"{name}_Get", "GET", GROUP + path + "/{name}", right + "read", "S", arm_groups.get_plain, READ, "kept as it was put"),
-        _arm(f"{name}_CreateOrUpdate", "PUT", GROUP + path + "/{name}", right + "write", "S", arm_groups.put_plain, WRITE, "kept, not acted on"),
-        _arm(f"{name}_Delete", "DELETE", GROUP + path + "/{name}", right + "delete", "S", arm_groups.delete_plain, WRITE),
-        _arm(f"{name}_ListByResourceGroup", "GET", GROUP + path, right + "read", "S", arm_groups.list_plain),
-        _arm(f"{name}_List", "GET", SUB + path, right + "read", "S", arm_groups.list_plain),
+        _arm(f"{name}_Get", "GET", GROUP + path + "/{name}", right + "read", "S", arm_plain.get_plain, READ, "kept as it was put"),
+        _arm(f"{name}_CreateOrUpdate", "PUT", GROUP + path + "/{name}", right + "write", "S", arm_plain.put_plain, WRITE, "kept, not acted on"),
+        _arm(f"{name}_Delete", "DELETE", GROUP + path + "/{name}", right + "delete", "S", arm_plain.delete_plain, WRITE),
+        _arm(f"{name}_ListByResourceGroup", "GET", GROUP + path, right + "read", "S", arm_plain.list_plain),
+        _arm(f"{name}_List", "GET", SUB + path, right + "read", "S", arm_plain.list_plain),
     )
 )  # fmt: skip
 
@@ -175,10 +175,10 @@ TAG_ROWS = tuple(
     operation
     for place, scope in (("Group", GROUP), ("Resource", RESOURCE), ("Slot", RESOURCE + "/slots/{slot}"))
     for operation in (
-        _arm(f"Tags_GetAt{place}", "GET", scope + TAGS, "Microsoft.Resources/tags/read", "S", arm_groups.get_tags),
-        _arm(f"Tags_CreateOrUpdateAt{place}", "PUT", scope + TAGS, "Microsoft.Resources/tags/write", "S", arm_groups.put_tags, WRITE),
-        _arm(f"Tags_UpdateAt{place}", "PATCH", scope + TAGS, "Microsoft.Resources/tags/write", "S", arm_groups.patch_tags, WRITE, "Merge, Replace, Delete"),
-        _arm(f"Tags_DeleteAt{place}", "DELETE", scope + TAGS, "Microsoft.Resources/tags/delete", "S", arm_groups.delete_tags, WRITE),
+        _arm(f"Tags_GetAt{place}", "GET", scope + TAGS, "Microsoft.Resources/tags/read", "S", arm_tags.get_tags),
+        _arm(f"Tags_CreateOrUpdateAt{place}", "PUT", scope + TAGS, "Microsoft.Resources/tags/write", "S", arm_tags.put_tags, WRITE),
+        _arm(f"Tags_UpdateAt{place}", "PATCH", scope + TAGS, "Microsoft.Resources/tags/write", "S", arm_tags.patch_tags, WRITE, "Merge, Replace, Delete"),
+        _arm(f"Tags_DeleteAt{place}", "DELETE", scope + TAGS, "Microsoft.Resources/tags/delete", "S", arm_tags.delete_tags, WRITE),
     )
 )  # fmt: skip
 

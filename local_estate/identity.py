@@ -19,7 +19,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from local_estate.wire import Request, Response, json_response
@@ -43,9 +43,9 @@ class Identity:
     tenant: str
     client_id: str
     object_id: str
-    client_secret: str
-    header: str  # X-IDENTITY-HEADER
-    key: bytes  # signs tokens
+    client_secret: str = field(repr=False)
+    header: str = field(repr=False)  # X-IDENTITY-HEADER
+    key: bytes = field(repr=False)  # signs tokens
     lifetime_s: float = 86_400.0
 
 

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 from local_estate.arm_sites_shape import default_plan, unique_host
 from local_estate.config import EstateConfig, RegionConfig, app_name, endpoint_name, group_name, location_name
-from local_estate.topology import Endpoint, Group, Kind, Probe, Profile, Status, WebApp, World, region_of
+from local_estate.topology import Endpoint, Group, Kind, Plain, Probe, Profile, Status, WebApp, World, region_of
+
+SKU_NAMES = {
+    "Free": "F1",
+    "Shared": "D1",
+    "Basic": "B1",
+    "Standard": "S1",
+    "Premium": "P1",
+    "PremiumV2": "P1v2",
+    "PremiumV3": "P1v3",
+    "Isolated": "I1",
+}
 
 
 def populate(world: World, config: EstateConfig, http_port: int, https_port: int, now_ns: int) -> None:
@@ -16,7 +27,9 @@ def populate(world: World, config: EstateConfig, http_port: int, https_port: int
     for region in config.regions:
         if group_name(region).lower() not in world.groups:
             world.put_group(Group(group_name(region), region_of(region.location), dict(region.tags)))
-        world.put_app(app_of(world, config, region, now_ns))
+        app = app_of(world, config, region, now_ns)
+        world.put_plain(plan_of(app))
+        world.put_app(app)
     port = profile.monitor_port or (https_port if profile.monitor_protocol == "HTTPS" else http_port)
     world.put_profile(profile_of(world, config, port))
 
@@ -46,6 +59,21 @@ def app_of(world: World, config: EstateConfig, region: RegionConfig, now_ns: int
 
 def _with_plan(world: World, app: WebApp) -> WebApp:
     return replace(app, plan=default_plan(world.subscription, app))
+
+
+def plan_of(app: WebApp) -> Plain:
+    """The App Service plan an app runs on; its tier is the app's."""
+    here = str(app.plan)
+    body = {
+        "id": here,
+        "name": here.rsplit("/", 1)[1],
+        "type": "Microsoft.Web/serverfarms",
+        "kind": app.kind,
+        "location": app.location,
+        "sku": {"name": SKU_NAMES.get(app.sku, app.sku), "tier": app.sku, "capacity": 1},
+        "properties": {"status": "Ready", "numberOfWorkers": 1, "provisioningState": "Succeeded"},
+    }
+    return Plain(here, "Microsoft.Web/serverfarms", body)
 
 
 def profile_of(world: World, config: EstateConfig, monitor_port: int) -> Profile:

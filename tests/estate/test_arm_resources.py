@@ -71,10 +71,13 @@ def test_tags_merge_replace_and_are_taken_away_at_any_scope(estate: Running, sco
 def test_resources_are_listed_and_filtered(estate: Running) -> None:
     """Apps and profiles are resources; $filter takes equalities, and refuses what it does not understand."""
     everything = {r["name"] for r in estate.arm("GET", "~/resources").json["value"]}
-    assert everything == {"proseware", "proseware-eastus", "proseware-westus3"}
+    assert everything == {"proseware", "proseware-eastus", "proseware-westus3", "plan-eastus", "plan-westus3"}
     query = "~/resources?api-version=2021-04-01&$filter=resourceType%20eq%20'Microsoft.Web/sites'%20and%20tagName%20eq%20'failover-drill'"
     assert {r["name"] for r in estate.arm("GET", query).json["value"]} == {"proseware-eastus", "proseware-westus3"}
-    assert [r["name"] for r in estate.arm("GET", f"{GROUP}/resources").json["value"]] == ["proseware-eastus"]
+    assert [r["name"] for r in estate.arm("GET", f"{GROUP}/resources").json["value"]] == [
+        "proseware-eastus",
+        "plan-eastus",
+    ]
     assert estate.arm("GET", "~/resources?api-version=2021-04-01&$filter=substringof('x',name)").status == 400
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.estate.running import QUICK, Answer, Running, running
+from tests.estate.running import QUICK, Answer, Running, running, until
 
 names = (f"p{n}" for n in itertools.count(1))
 OLD, MIDDLE, NEW = "2015-11-01", "2018-04-01", "2026-09-01"
@@ -322,6 +322,20 @@ def test_one_app_per_region_and_none_below_standard(estate: Running, name: str) 
     finally:
         for key in made:
             estate.arm("DELETE", f"{group}/sites/{key}-{name}", version="2025-05-01")
+
+
+def test_an_app_scaled_below_standard_is_stopped_for_traffic_manager(estate: Running) -> None:
+    """A smaller plan takes the app out of the profile; the old size brings it back."""
+    plan = estate.arm("GET", estate.app("westus3")["resource_id"], version="2025-05-01").json["properties"][
+        "serverFarmId"
+    ]
+    before = estate.arm("GET", plan).json
+    endpoint = f"{estate.profile}/azureEndpoints/westus3"
+    try:
+        estate.arm("PUT", plan, {**before, "sku": {"name": "B1", "tier": "Basic"}})
+        until(lambda: estate.arm("GET", endpoint).json["properties"]["endpointMonitorStatus"] == "Stopped", 20)
+    finally:
+        estate.arm("PUT", plan, before)
 
 
 def test_a_name_that_is_taken_is_said_so_and_refused(estate: Running) -> None:
