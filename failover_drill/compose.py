@@ -93,13 +93,19 @@ class Run:
     """One drill in its directory, from the header of its journal to the seal."""
 
     def __init__(
-        self, settings: Settings, target: Target, name: str, say: Say, consent: guards.Consent = UNASKED
+        self,
+        settings: Settings,
+        target: Target,
+        name: str,
+        say: Say,
+        consent: guards.Consent = UNASKED,
+        passing: Say | None = None,
     ) -> None:
-        """Create directory and journal, and set the guardian beside them.
+        """Create directory and journal, and set the guardian beside them. `passing` tells what a later line supersedes.
 
         Raises Unsafe where no drill may begin, DrillError where the directory cannot be, PlatformError where ARM refuses.
         """
-        self.settings, self.target, self.say = settings, target, say
+        self.settings, self.target, self.say, self._passing = settings, target, say, passing or say
         self.objectives = settings.objectives.values()
         self.reports = Path(settings.drill.reports).absolute()
         self._steps: list[str] = []
@@ -211,7 +217,7 @@ class Run:
     def step_begins(self, index: int) -> None:
         """Note the step; raise Aborted where the drill must not go on to it."""
         self.journal.append("step begins", {"index": index})
-        self.say(f"{self._elapsed():7.1f} s  … {self._steps[index]}")
+        self._passing(f"{self._elapsed():7.1f} s  … {self._steps[index]}")
         self.drill.check_before_step()
 
     def step_ends(self, index: int, outcome: str, error: str = "") -> None:

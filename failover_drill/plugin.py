@@ -32,10 +32,12 @@ from failover_drill.settings import Settings, load
 
 if TYPE_CHECKING:
     from failover_drill.compose import Run
+    from failover_drill.live_stage import Stage
 
 RUN = pytest.StashKey["Run"]()
 REHEARSAL = pytest.StashKey[Any]()
 ENDING = pytest.StashKey["Ending"]()
+STAGE = pytest.StashKey["Stage"]()
 SUMMARY = pytest.StashKey[list[str]]()
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DOUBLE_S = 0.3
@@ -56,12 +58,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="read, ask every guard, print the plan with undos and forecast; change nothing",
     )
+    group.addoption("--live", action="store_true", help="show the drill on a page, too, on loopback, as it goes on")
     group.addoption("--yes-really", action="store_true", help="drill a real target, which --target must name")
     group.addoption("--drill-settings", type=Path, metavar="FILE", help="instead of the drill.toml beside the suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SUMMARY] = []
+    config.pluginmanager.register(Aside(config))
     config.addinivalue_line("markers", "estate_only: needs a fault that Azure cannot do on request")
 
 
@@ -124,12 +128,12 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
     if request.config.getoption("--dry-run"):
         yield from _rehearsed(request, drill_settings, target)
         return
-    with ending_signals() as ending:
-        say = _sayer(request.config)
-        ending.speak_through(say)
-        run = Run(drill_settings, target, drill_settings.drill.name, say, _consent(request.config))
+    with ending_signals() as ending, _on_stage(request.config) as stage:
+        ending.speak_through(stage.urge, stage.last_words)
+        run = Run(drill_settings, target, drill_settings.drill.name, stage.say, _consent(request.config), stage.passing)
         request.node.stash[ENDING], request.node.stash[RUN] = ending, run
         try:
+            stage.follow(run.directory)
             yield run.drill
         finally:
             _undo(request.node)  # for one that never was called
@@ -190,11 +194,12 @@ class Ending:
     def __init__(self) -> None:
         self.received = ""
         self._say: Callable[[str], None] = lambda _: None
+        self._last_words: Callable[[str], None] = self._say
         self._shielded = False
         self._at = 0.0
 
-    def speak_through(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def speak_through(self, say: Callable[[str], None], last_words: Callable[[str], None]) -> None:
+        self._say, self._last_words = say, last_words
 
     def shield(self) -> None:
         """From now on a signal is noted and waits: the estate is being put back."""
@@ -216,7 +221,9 @@ class Ending:
 
     def _leave(self) -> None:
         """End at once. The journal's lock falls to the guardian, which puts back what is left."""
-        self._say("left to the guardian: it puts the estate back and writes the report (guardian.log in the run)")
+        self._last_words(
+            "left to the guardian: it puts the estate back and writes the report (guardian.log in the run)"
+        )
         os._exit(130)
 
 
@@ -309,11 +316,53 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, scenario: Any, step: A
 # ---- what people see ----------------------------------------------------------------------------------------------
 
 
-def _sayer(config: pytest.Config) -> Callable[[str], None]:
-    """Return what prints a line of progress while pytest captures output; nothing with -q."""
+@contextmanager
+def _on_stage(config: pytest.Config) -> Iterator[Stage]:
+    """Yield what a drill speaks through and is shown on: the same for every drill of this pytest."""
+    if STAGE not in config.stash:
+        config.stash[STAGE] = _set_stage(config)
+    stage = config.stash[STAGE]
+    try:
+        yield stage
+    finally:
+        stage.leave()
+
+
+def _set_stage(config: pytest.Config) -> Stage:
+    """Lines with -q or without a terminal (-qq: none), a panel on one; a page in addition with --live."""
+    from failover_drill.live_page import Page
+    from failover_drill.live_stage import Stage
+
+    say = _sayer(config)
+    page = Page() if config.getoption("--live") else None
+    if page is not None:
+        say(f"live: {page.url}")
+    return Stage(say, _screen(config), page, steps=config.option.verbose > 0)
+
+
+def _screen(config: pytest.Config) -> Any:
+    """Return the terminal, past pytest's capture, as something to draw on; None where there is none, or -q."""
+    from failover_drill import live_stage
+    from failover_drill.live_view import Screen
+
     reporter = config.pluginmanager.getplugin("terminalreporter")
     capture = config.pluginmanager.getplugin("capturemanager")
     if reporter is None or capture is None or config.option.verbose < 0:
+        return None
+    with capture.global_and_fixture_disabled():
+        terminal = live_stage.terminal()
+        if terminal is None:
+            return None
+        reporter.ensure_newline()
+        sys.stdout.flush()
+    return Screen(terminal, coloured=config.option.color != "no")
+
+
+def _sayer(config: pytest.Config) -> Callable[[str], None]:
+    """Return what prints a line of progress while pytest captures output; nothing with -qq."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if reporter is None or capture is None or config.option.verbose < -1:
         return lambda _: None
 
     def say(line: str) -> None:
@@ -322,6 +371,29 @@ def _sayer(config: pytest.Config) -> Callable[[str], None]:
             sys.stdout.flush()
 
     return say
+
+
+class Aside:
+    """Keeps the panel out of pytest's way while it writes a letter or a word."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
+        stage = self._config.stash.get(STAGE, None)
+        if stage is None or not stage.on_screen:
+            return (yield)
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        with stage.aside():
+            written = yield
+            reporter.ensure_newline() if self._config.option.verbose else reporter.write_line("")
+        return written
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if STAGE in config.stash:
+        config.stash[STAGE].close()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -40,6 +40,7 @@ from failover_drill.facts import (
     StepMark,
 )
 from failover_drill.samples import read_samples
+from failover_drill.selftest_record import newest
 
 RESOLUTIONS = "resolutions.jsonl"
 READINGS = "readings.jsonl"
@@ -98,8 +99,8 @@ def read_facts(directory: Path) -> Facts:
         workers=workers,
         control_workers=control_workers,
         resolutions=tuple(_resolutions(directory / RESOLUTIONS)),
-        actions=tuple(_actions(entries)),
-        steps=tuple(_steps(entries)),
+        actions=tuple(actions_of(entries)),
+        steps=tuple(steps_of(entries)),
         milestones=tuple(_milestones(entries)),
         readings=tuple(Reading(**row) for row in _rows(directory / READINGS)),
         window_ns=_window(windows, entries),
@@ -109,6 +110,7 @@ def read_facts(directory: Path) -> Facts:
         interrupted=_interrupted(entries),
         restored=restored[-1] if restored else "",
         environment=header["environment"],
+        self_test=newest(directory.resolve().parent.parent),
     )
 
 
@@ -209,7 +211,8 @@ def _milestones(entries: Iterable[journal.Entry]) -> Iterator[Milestone]:
             yield Milestone(Mark(entry.fields["mark"]), entry.fields["at_ns"], entry.fields.get("note", ""))
 
 
-def _actions(entries: Iterable[journal.Entry]) -> list[Action]:
+def actions_of(entries: Iterable[journal.Entry]) -> list[Action]:
+    """Return the changes of the estate that journal entries tell of, in the order of their promises."""
     found: dict[str, Action] = {}
     for entry in entries:
         fields = entry.fields
@@ -242,7 +245,8 @@ def _promised(seq: int, entry: journal.Entry) -> Action:
     )
 
 
-def _steps(entries: Iterable[journal.Entry]) -> list[StepMark]:
+def steps_of(entries: Iterable[journal.Entry]) -> list[StepMark]:
+    """Return the scenario's steps as far as journal entries tell of them."""
     found: dict[int, StepMark] = {}
     for entry in entries:
         if entry.kind == "plan":

@@ -1,0 +1,174 @@
+"""A drill on a terminal: a panel at the foot, redrawn twice a second; what pytest prints goes above it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import RLock
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from failover_drill.live import Gauge, Line, Showing
+
+BAR = 20  # characters of a gauge
+WIDE, TALL = 130, 30  # from this size on, all steps are shown beside the rest
+LEVELS = "▁▂▃▄▅▆▇█"
+COLOURS = {"up": "green", "out": "bold red", "waiting": "dim"}
+MARKS = {"✓": "green", "✗": "bold red", "…": "yellow", "?": "bold yellow", "·": "dim"}
+
+
+class Screen:
+    """The terminal. Its own thread and pytest's both write there, one at a time."""
+
+    def __init__(self, terminal: TextIO, *, coloured: bool = True) -> None:
+        self._terminal = terminal
+        self._console = Console(
+            file=terminal, force_terminal=True, no_color=None if coloured else True, highlight=False
+        )
+        self._panel: Panel | None = None
+        self._shown: Showing | None = None
+        self._lock = RLock()  # a signal's handler may speak while its own thread does
+
+    def show(self, showing: Showing) -> None:
+        """Draw the panel anew."""
+        with self._lock:
+            self._shown = showing
+            self._fit()
+            if self._panel is None:
+                self._panel = Panel(
+                    console=self._console,
+                    auto_refresh=False,
+                    transient=True,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+                self._panel.start()
+            self._panel.update(panel(showing, *self._console.size), refresh=True)
+
+    def say(self, line: str) -> None:
+        """Print a line above the panel."""
+        with self._lock:
+            self._fit()
+            self._console.print(Text(line), soft_wrap=True)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the panel away while somebody else writes to the terminal."""
+        with self._lock:
+            shown = self._shown
+            self.clear()
+            yield
+            self._shown = shown
+
+    def clear(self) -> None:
+        """Take the panel away; the cursor is where it was before it."""
+        with self._lock:
+            self._shown = None
+            if self._panel is not None:
+                self._panel.stop()
+                self._panel = None
+
+    @property
+    def drawn(self) -> bool:
+        return self._panel is not None
+
+    def close(self) -> None:
+        """Let go of the terminal."""
+        self.clear()
+        self._terminal.close()
+
+    def _fit(self) -> None:
+        """Ask the terminal itself for its size: the usual descriptors are pytest's while a test runs."""
+        size = os.get_terminal_size(self._terminal.fileno())
+        if size.columns and size.lines:
+            self._console.size = (size.columns, size.lines)
+
+
+def panel(showing: Showing, width: int, height: int) -> RenderableType:
+    """Return the panel for a terminal of this size; it leaves room above for what pytest says."""
+    head = Rule(Text.assemble((f" {_title(showing)} ", "bold")), align="left", style="dim")
+    beside = width >= WIDE and height >= TALL
+    facts = _facts(showing, (width * 3) // 5 if beside else width)
+    room = height - len(facts) - 4
+    facts += _rows(
+        "last",
+        [_line(each) for each in showing.actions[-max(0, min(room, 12 if beside else 4)) :]][::-1] if room > 0 else [],
+    )
+    body: RenderableType = _grid(facts)
+    if beside:
+        both = Table.grid(padding=(0, 3), expand=True)
+        both.add_column(ratio=3)
+        both.add_column(ratio=2)
+        both.add_row(body, _steps(showing.steps))
+        body = both
+    return Group(head, body)
+
+
+def _title(showing: Showing) -> str:
+    return " · ".join(filter(None, (showing.drill, showing.remark, showing.phase, showing.elapsed)))
+
+
+def _facts(showing: Showing, width: int) -> list[tuple[str, Text]]:
+    """Return name and text of each row, in the order of what a person asks first."""
+    state = Text(showing.users.upper() if showing.users == "out" else showing.users, COLOURS[showing.users])
+    since = f", {showing.since} since the first change" if showing.since else ""
+    return [
+        ("step", Text(showing.step, "bold")),
+        ("recovery", _gauge(showing.recovery, width)),
+        ("users", Text.assemble(state, f": {showing.now} now{since}")),
+        ("", Text(strip(showing.strip), COLOURS[showing.users])),
+        *_rows("served by", [Text.assemble((f"{name:<10}", "dim"), text) for name, text in showing.serving]),
+        *_rows(
+            "DNS",
+            [Text.assemble((f"{name:<10}", "dim"), " " * (len(name) >= 10), text) for name, text in showing.names],
+        ),
+        ("outages", Text(showing.outage)),
+        ("budget", _gauge(showing.budget, width)),
+    ]
+
+
+def _rows(name: str, texts: Sequence[Text]) -> list[tuple[str, Text]]:
+    return [("" if i else name, text) for i, text in enumerate(texts)]
+
+
+def _grid(rows: Sequence[tuple[str, Text]]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for name, text in rows:
+        table.add_row(f" {name}", text)
+    return table
+
+
+def _steps(steps: Sequence[Line]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, justify="right", style="dim")
+    for each in steps:
+        table.add_row(Text(each.mark, MARKS[each.mark]), Text(each.text, "dim" if each.mark == "·" else ""), each.when)
+    return table
+
+
+def _line(line: Line) -> Text:
+    return Text.assemble((f"{line.when:>8} ", "dim"), (line.mark, MARKS[line.mark]), f" {line.text}")
+
+
+def _gauge(gauge: Gauge, width: int) -> Text:
+    """Return a figure with a bar behind it, where there is room for one."""
+    if gauge.share is None or len(gauge.text) + BAR + 16 > width:
+        return Text(gauge.text)
+    filled = min(BAR, round(gauge.share * BAR))
+    colour = "green" if gauge.share <= 0.5 else "yellow" if gauge.share <= 1 else "bold red"
+    return Text.assemble(gauge.text, "  ", ("━" * filled, colour), ("─" * (BAR - filled), "dim"))
+
+
+def strip(shares: Sequence[float | None]) -> str:
+    """Return availability as a strip of blocks, a second each: full is all, low is little, a dot is not known."""
+    return "".join("·" if each is None else LEVELS[min(7, int(each * 7.999))] for each in shares)
