@@ -100,6 +100,8 @@ class Estate:
         return {
             "version": world.version,
             "time_scale": self.config.time_scale,
+            "delays": self.config.delays.model_dump(),
+            "locations": self.config.monitor.locations,
             "regions": self.regions.state(),
             "apps": [
                 {
