@@ -51,7 +51,7 @@ class Opened:
             "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
         )
         self.page.goto(file.as_uri())
-        self.page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=30_000)
+        self.page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=60_000)
         self.page.wait_for_timeout(150)
 
     def __enter__(self) -> Opened:

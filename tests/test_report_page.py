@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
+from failover_drill.compliance import comply
+from failover_drill.ledger import summarise
+from failover_drill.report.compare import comparison_html
+from failover_drill.report.compliance import compliance_html
 from failover_drill.report.ink import DARK, LIGHT
 from failover_drill.report.words import clock
 from tests.chromium import Opened, browser, needs_chromium
+from tests.nights import DAY, FIRST, nights
 from tests.report_cases import CASES, page_of
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -22,8 +28,8 @@ RANGE = """() => { const time = [...Bokeh.documents[0].all_models].find(each => 
 
 
 WHOLE = "Whole run"
-DESK = {"color_scheme": "light"}
-PHONE = {"color_scheme": "dark", "width": 390, "height": 844, "is_mobile": True, "has_touch": True}
+DESK: dict[str, Any] = {"color_scheme": "light"}
+PHONE: dict[str, Any] = {"color_scheme": "dark", "width": 390, "height": 844, "is_mobile": True, "has_touch": True}
 SHOWN = [("met", DESK), ("met", PHONE), ("failed", PHONE), ("interrupted", DESK), ("observed", DESK), ("empty", PHONE)]
 Shelf = Callable[[str, dict[str, Any]], Opened]
 
@@ -218,3 +224,53 @@ def test_without_scripts_every_figure_is_still_there(chromium: Any, tmp_path: Pa
     assert page.get_by_text("they need JavaScript").is_visible()
     assert page.locator("#key-figures").is_visible()
     context.close()
+
+
+def rgb(colour: str) -> str:
+    """Return "#2f6db5" as browsers write it into drawings."""
+    return ",".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+
+
+def test_paper_gets_drawings(opened: Opened) -> None:
+    """Before printing, each chart becomes a drawing that scales, in the colours of paper; afterwards the charts are back."""
+    opened.page.emulate_media(color_scheme="dark")
+    charts = opened.page.locator(".chart").count()
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    drawings = opened.page.locator(".chart img.print")
+    assert drawings.count() == charts
+    source = unquote(drawings.first.get_attribute("src")).replace(" ", "")
+    assert source.startswith("data:image/svg+xml,")
+    assert "viewBox" in source
+    assert rgb(LIGHT["primary"]) in source
+    assert rgb(DARK["primary"]) not in source
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert drawings.count() == 0
+    opened.page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture(scope="module", params=["compliance", "comparison"])
+def other_page(
+    request: pytest.FixtureRequest, chromium: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Opened]:
+    """The compliance report of a year with a regression, and two runs side by side, on a dark phone."""
+    if request.param == "compliance":
+        runs = [summarise(each, each["drill"]["run"]) for each in nights(120, lambda night: 1.3 if night > 60 else 1.0)]
+        page = compliance_html(comply(runs, (), FIRST, FIRST + 121 * DAY))
+    else:
+        page = comparison_html(CASES["met"](), CASES["missed"]())
+    file = tmp_path_factory.mktemp("other") / f"{request.param}.html"
+    file.write_text(page, encoding="utf-8")
+    with Opened(chromium, file, **PHONE) as taken:
+        yield taken
+
+
+def test_the_other_pages_hold_to_the_same(other_page: Opened) -> None:
+    """The compliance report and the comparison ask for nothing, complain about nothing, fit a phone and satisfy axe."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    assert other_page.requests == [other_page.page.url]
+    assert other_page.complaints == []
+    assert other_page.page.locator("#no-charts").is_hidden()
+    assert other_page.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert other_page.page.evaluate("Bokeh.documents[0].roots().length") >= 1
+    found = axe.Axe().run(other_page.page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
