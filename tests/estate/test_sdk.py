@@ -159,3 +159,32 @@ def test_a_service_principal_may_call_too(estate: Running, credential: Callable[
     """Entra's client-credentials flow on the estate's own authority gives a token that ARM takes."""
     with credential(estate) as principal, made(estate, principal) as (tm, _):
         assert tm.profiles.get(GLOBAL, "proseware").name == "proseware"
+
+
+def test_a_stock_client_reaches_the_estate_through_the_proxy(estate: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a base URL, HTTPS_PROXY and the CA suffice: the client thinks it talks to management.azure.com."""
+    for key, value in environment(estate).items():
+        if key in {"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE"}:
+            monkeypatch.setenv(key, value)
+    monkeypatch.setenv("HTTPS_PROXY", estate.ready["proxy_url"])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with (
+        ManagedIdentityCredential() as credential,
+        WebSiteManagementClient(credential, estate.ready["subscription_id"]) as web,
+    ):
+        assert {app.name for app in web.web_apps.list()} == {"proseware-eastus", "proseware-westus3"}
+
+
+def test_long_running_operations_end(estate: Running, clients: tuple[Any, Any]) -> None:
+    """Creating an app and swapping a slot go through the SDK's pollers to their end."""
+    _, web = clients
+    group, site = "rg-proseware-eastus", WEB.Site(location="eastus")
+    assert web.web_apps.begin_create_or_update(group, "by-poller", site).result(20).state == "Running"
+    assert (
+        web.web_apps.begin_create_or_update_slot(group, "by-poller", "staging", site).result(20).name
+        == "by-poller/staging"
+    )
+    entity = WEB.CsmSlotEntity(target_slot="production", preserve_vnet=True)
+    web.web_apps.begin_swap_slot(group, "by-poller", "staging", entity).result(20)
+    assert estate.writes()[-1]["operation"] == "WebApps_SwapSlot"
+    web.web_apps.delete(group, "by-poller")
