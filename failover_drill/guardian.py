@@ -24,7 +24,7 @@ from failover_drill.errors import DrillError
 
 LOG = "guardian.log"
 READY = b"1"
-READY_S = 30.0  # on a busy machine; two seconds on a quiet one
+READY_S = 60.0  # on a busy machine; two seconds on a quiet one
 GOODBYE_S = 5.0
 
 

@@ -27,7 +27,9 @@ from tests.stage import COLD, Estate, estate
 
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
 STEPS = 15
-LONG_S = 11.0  # from the last guard to the seal, on a quiet machine
+LONG_S = 6.0  # from the last guard to the seal, of the acts alone
+LATE_LONG_S = 15.0  # the same where each of ten writes takes a second more
+WHOLE = "features/failover.feature"
 LATE = {"kind": "control_late", "late_s": 1.0, "only": "writes"}
 FAULTS: dict[str, tuple[dict[str, object], ...]] = {
     "throttled 30 %": ({"kind": "control_throttled", "probability": 0.3},),
@@ -44,11 +46,11 @@ def strikes(sets: Iterable[str], signals: Iterable[str], count: int, rng: random
     chosen = list(signals)
     if "boundaries" in sets:
         for step in (*range(STEPS), -(STEPS - 1)):
-            yield from (Strike(s, step, set_name="boundaries") for s in chosen)
+            yield from (Strike(s, step, set_name="boundaries", feature=WHOLE) for s in chosen)
     if "random" in sets:
         for i in range(count):
             late = bool(i // len(chosen) % 2)
-            after_s = rng.uniform(0, LONG_S * (1.7 if late else 1))
+            after_s = rng.uniform(0, LATE_LONG_S if late else LONG_S)
             name = "random, calls 1 s late" if late else "random"
             yield Strike(chosen[i % len(chosen)], None, after_s, (LATE,) if late else (), name)
     if "both" in sets:
@@ -59,7 +61,7 @@ def strikes(sets: Iterable[str], signals: Iterable[str], count: int, rng: random
             name = list(FAULTS)[i % len(FAULTS)]
             signal = ("none", "KILL", "TERM")[i // len(FAULTS) % 3]
             # struck after the first change, and the faults only then: what is rehearsed is undoing under them
-            yield Strike(signal, rng.randrange(3, 12), 0.0, FAULTS[name], f"undo, {name}")
+            yield Strike(signal, rng.randrange(2, 8), 0.0, FAULTS[name], f"undo, {name}")
 
 
 class Job(threading.Thread):

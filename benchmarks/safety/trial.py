@@ -45,6 +45,7 @@ class Strike:
     after_s: float = 0.0
     faults: tuple[Mapping[str, Any], ...] = ()
     set_name: str = ""
+    feature: str = "benchmarks/safety/acts.feature"
 
     @property
     def when(self) -> str:
@@ -66,7 +67,9 @@ class Found:
 
     @property
     def good(self) -> bool:
-        return not self.trouble and self.restored_s is not None and self.restored_s <= WITHIN_S
+        """Restored, and in time where nobody had to do anything for it."""
+        in_time = self.strike.signal == "KILL both" or (self.restored_s or 0.0) <= WITHIN_S
+        return not self.trouble and self.restored_s is not None and in_time
 
     def to_json(self) -> dict[str, Any]:
         strike = {"set": self.strike.set_name, "signal": self.strike.signal, "when": self.strike.when}
@@ -102,7 +105,7 @@ def run(strike: Strike, estate: Estate, where: Path) -> Found:
     found = Found(strike)
     before = without_health(settled_state(estate))
     writes = len(estate.truth("write"))
-    process = start_drill(where, estate.file, "-q", environment=QUICKER)
+    process = start_drill(where, estate.file, "-q", environment=QUICKER, feature=strike.feature)
     try:
         struck_at = _strike(found, strike, process, estate, where)
         if struck_at is not None:
@@ -214,7 +217,7 @@ def _restored(where: Path) -> bool:
 def _restore_by_hand(found: Found, estate: Estate, where: Path) -> float:
     """The next drill must refuse and name the command; the command must restore. Returns when it began."""
     if found.owed:
-        process = start_drill(where, estate.file, "-q", environment=QUICKER)
+        process = start_drill(where, estate.file, "-q", environment=QUICKER, feature=found.strike.feature)
         output = _ended(process)
         if process.returncode == 0 or "failover-drill restore" not in output:
             found.trouble.append(f"the next drill did not refuse: {output[-300:]}")
