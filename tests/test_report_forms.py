@@ -203,6 +203,8 @@ def test_predicted_stands_beside_measured() -> None:
     row = next(line for line in text.splitlines() if line.startswith("| propagate"))
     assert row.split("|")[3].strip() == "5.50 s"
     assert "Predicted" not in page_of("met")
+    findings["forecast"] = {"segments": {"propagate": {"mean_s": 5.5, "at": {"0.95": 9.0}}}}
+    assert 'data-of="Predicted">5.50 s</td>' in html(findings)
 
 
 def test_a_comment_fits() -> None:

@@ -119,6 +119,11 @@ def _data_loss(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 
 def forecast_segments(findings: Mapping[str, Any]) -> dict[str, float]:
-    """Return the predicted length in seconds of each segment; empty where the run has no forecast."""
-    predicted = findings.get("forecast") or {}
-    return {each["name"]: each["took_s"] for each in predicted.get("segments", ())}
+    """Return the predicted length in seconds of each segment; empty where the run has no forecast.
+
+    `findings["forecast"]["segments"]` is a list of `{name, took_s}`, or a table of name to `{mean_s, …}`; means sum to the mean.
+    """
+    predicted = (findings.get("forecast") or {}).get("segments") or ()
+    if isinstance(predicted, Mapping):
+        return {name: each["mean_s"] for name, each in predicted.items()}
+    return {each["name"]: each["took_s"] for each in predicted}
