@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from failover_drill import books, journal, observe, record, selftest, settings
+from failover_drill import books, forecast_command, journal, observe, record, selftest, settings
 from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet, SettingsError
 
 NO, UNTOLD, BAD_ARGUMENTS, BUG = 1, 2, 254, 255
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 config = typer.Typer(help="Read drill.toml.", no_args_is_help=True)
 app.add_typer(config, name="config")
-for part in (books, observe, selftest):
+for part in (books, forecast_command, observe, selftest):
     part.register(app)
 
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, such as reports/latest")]

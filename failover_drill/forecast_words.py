@@ -141,7 +141,13 @@ def for_findings(predicted: Forecast) -> dict[str, Any] | None:
 
 
 def from_state(
-    profile: Mapping[str, Any], endpoint: str, secondary_running: bool, *, primary: str = "", time_scale: float = 1.0
+    profile: Mapping[str, Any],
+    endpoint: str,
+    secondary_running: bool,
+    *,
+    primary: str = "",
+    time_scale: float = 1.0,
+    locations: int = 3,
 ) -> ProfileSettings:
     """Return the settings in a profile as `Platform.snapshot` gives it. *endpoint*, *primary*: names of the two endpoints.
 
@@ -157,6 +163,7 @@ def from_state(
         timeout_s=_or(monitor.get("timeoutInSeconds"), 10 if interval >= 30 else 9),
         tolerated=int(_or(monitor.get("toleratedNumberOfFailures"), 3)),
         ttl_s=_or(dns.get("ttl"), 60),
+        locations=locations,
         secondary_enabled=own.get("endpointStatus", "Enabled") == "Enabled" and bool(own),
         secondary_running=secondary_running,
         always_serve=first.get("alwaysServe") == "Enabled",
