@@ -40,6 +40,7 @@ from failover_drill.undo import Limits
 
 SETTLING_S = 15.0
 GLANCE_S = 0.5
+WRITTEN_S = 1.5  # samples are on the disk by then: a load process writes each half second
 UNASKED = guards.Consent()
 Say = Callable[[str], None]
 
@@ -209,10 +210,11 @@ class Run:
 
     # ---- steps, as they come -----------------------------------------------------------------------------------
 
-    def plan(self, steps: Sequence[tuple[str, str]]) -> None:
-        """Write down the scenario's steps, keyword and text each, before the first one runs."""
+    def plan(self, steps: Sequence[tuple[str, str]], **playbook: str) -> None:
+        """Write down the scenario's steps, keyword and text each, and whose they are, before the first one runs."""
         self._steps = [f"{keyword} {text}" for keyword, text in steps]
-        self.journal.append("plan", {"steps": [{"keyword": k, "text": t} for k, t in steps]}, sync=True)
+        told = [{"keyword": keyword, "text": text} for keyword, text in steps]
+        self.journal.append("plan", {"steps": told, "playbook": playbook}, sync=True)
 
     def step_begins(self, index: int) -> None:
         """Note the step; raise Aborted where the drill must not go on to it."""
@@ -270,6 +272,7 @@ class Run:
     def _let_users_settle(self) -> None:
         """Measure until users are well again, for a while: an outage left open at the end has no upper bound."""
         deadline = self._clock.now_ns() + int(SETTLING_S * 1e9)
+        self._clock.wait(WRITTEN_S)  # what the last undo did to users is not on the disk yet
         while self._load.alive and not self.drill.users_are_well() and self._clock.now_ns() < deadline:
             self._clock.wait(GLANCE_S)
 

@@ -20,16 +20,17 @@ from failover_drill.slo import Budget
 from failover_drill.wording import percent, seconds
 
 MOST_ACTIONS = 40
+LATE_S = 2.0  # how long after its end a sample may come in
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a run wrote down since it was looked at last. `timeout_s`: of a request, where it is known."""
+    """What a run wrote down since it was looked at last. `timeout_s`: how long a request may take."""
 
     entries: Sequence[Entry] = ()
     resolutions: Sequence[Resolution] = ()
     samples: Sequence[SampleTable] = ()
-    timeout_s: float | None = None
+    timeout_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Showing:
     phase: str
     elapsed: str
     step: str
-    users: str  # "up", "out" or "waiting"
+    users: str  # "up", "out", "silent", "waiting" or "traffic ended"
     recovery: Gauge
     budget: Gauge
     now: str
@@ -108,11 +109,11 @@ class Live:
         state = self._told(news.entries)
         if state.objectives is None:
             return state
-        users = state.users or Users(state.objectives)
-        if news.timeout_s is not None:
-            users = replace(users, patience_ns=int((news.timeout_s + 1) * 1e9))
-        if users.change_ns is None and state.change_ns is not None:
-            users = users.changed(state.change_ns)
+        users = state.users
+        if users is None or not users.watched.newest_ns:
+            users = Users(state.objectives, Watched(round((news.timeout_s + LATE_S) * 1e9)))
+        if users.change_ns is None:
+            users = replace(users, change_ns=state.change_ns)
         for batch in news.samples:
             users = users.then(batch)
         state = replace(state, users=users, vantages=_followed(state.vantages, news.resolutions))
@@ -176,6 +177,8 @@ class Live:
             return None
         watched = self.users.watched
         scale = self.header["time_scale"]
+        ended_ns = next((each.t_ns for each in self.entries if each.kind == "traffic ended"), None)
+        seen_ns = now_ns if ended_ns is None else ended_ns
         return Showing(
             drill=self.header["drill"],
             run=self.header["run"],
@@ -183,15 +186,15 @@ class Live:
             phase=self._phase(),
             elapsed=_tenths(now_ns - self.began_ns),
             step=self._step_words(now_ns),
-            users=watched.state(),
+            users=watched.state(now_ns) if ended_ns is None else "traffic ended",
             recovery=self._recovery(now_ns, watched),
             budget=_budget(watched.lost_s, Budget.of(self.objectives)),
-            now=_answered(self.users.now(now_ns)),
-            since=_answered(self.users.since_change()) if self.change_ns is not None else "",
-            strip=self.users.strip(now_ns),
-            serving=tuple(_served(population, shares) for population, shares in self.users.serving(now_ns).items()),
+            now=_answered(self.users.now(now_ns)) if ended_ns is None else "",
+            since=_answered((self.users.good_since, self.users.bad_since)) if self.change_ns is not None else "",
+            strip=self.users.strip(seen_ns),
+            serving=tuple(_served(population, shares) for population, shares in self.users.serving(seen_ns).items()),
             names=tuple((name, _answer(vantage, now_ns)) for name, vantage in self.vantages.items()),
-            outage=watched.outage_line(),
+            outage=watched.outage_line() if ended_ns is None else f"{len(watched.judged.episodes)} seen",
             steps=tuple(_step(each) for each in self.steps),
             actions=tuple(self._action(each) for each in self.actions[-MOST_ACTIONS:]),
         )
@@ -235,7 +238,7 @@ class Live:
         if self._undoing:
             return Gauge(f"not recovered before the undo; {seconds(rto_ns)} allowed")
         took = now_ns - began
-        users = {"up": "users are served", "out": "users are out", "waiting": "nothing sent yet"}[watched.state()]
+        users = USERS[watched.state(now_ns)]
         return Gauge(f"{_tenths(took)} {allowed}, {users}", took / rto_ns)
 
     def _action(self, action: Action) -> Line:
@@ -250,6 +253,12 @@ class Live:
         return Line(mark, word, f"{undo}{action.verb} {name} ({word}{took}){trouble}", _tenths(at - self.began_ns))
 
 
+USERS = {
+    "up": "users are served",
+    "out": "users are out",
+    "silent": "every request still waits for an answer",
+    "waiting": "nothing sent yet",
+}
 ACTIONS = {
     ActionOutcome.PROMISED: ("…", "sending"),
     ActionOutcome.OK: ("✓", "ok"),

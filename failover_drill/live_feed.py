@@ -59,13 +59,13 @@ class Feed:
                 records["intended_ns"] -= header.report.offset_ns
             yield SampleTable(records, header.names)
 
-    def _timeout(self) -> float | None:
-        """Return how long a request may take, once the plan of the traffic is written."""
+    def _timeout(self) -> float:
+        """Return how long a request may take: what the plan of the traffic says, once it is written."""
         if self._timeout_s is None:
             try:
                 self._timeout_s = float(json.loads((self.directory / "traffic.json").read_text("utf-8"))["timeout_s"])
             except (OSError, ValueError, KeyError):
-                return None
+                return News().timeout_s
         return self._timeout_s
 
 

@@ -104,8 +104,8 @@ class Stage:
 
     @property
     def on_screen(self) -> bool:
-        """Is the terminal drawn on just now?"""
-        return self._screen is not None and self._screen.drawn
+        """Is a drill shown on the terminal just now?"""
+        return self._screen is not None and self._onlooker is not None
 
     def aside(self) -> AbstractContextManager[None]:
         """Let somebody else write to the terminal meanwhile."""

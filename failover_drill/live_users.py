@@ -1,26 +1,22 @@
-"""What a live view knows of the users: who is served by whom just now, and the outages so far. A fold of samples. Pure.
+"""What a live view knows of the users: who is served by whom just now, and how well since the first change. Pure.
 
-          settled                          pool
-    ─────────────────────────┼──────────────────────────► sent
-    folded, and forgotten     kept: late ones still come in
-
-A request is written down when it has ended, so one that hangs comes in later than those sent after it. Samples are kept
-until no more can come in before them, and folded in order of sending.
+A fold of samples in any order of coming in: counts need none, and `Watched` puts the outages in order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from failover_drill.facts import SAMPLE_DTYPE, Objectives, Outcome, Population, SampleNames, SampleRecords, SampleTable
+from failover_drill.facts import SAMPLE_DTYPE, Objectives, Outcome, Population, SampleRecords, SampleTable
 from failover_drill.observing import Watched
+from failover_drill.strand import Ints
 from failover_drill.tally import Columns, sent_ns
 
 NOW_S = 3.0
-"""What "now" means of users."""
+"""What "now" means of users: requests that ended within this time."""
 
 TICKS = 60
 """Seconds that the strip of availability looks back."""
@@ -30,84 +26,58 @@ SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The fold. `change_ns`: the first change of the estate, None before it. `patience_ns`: how late a sample may come in."""
+    """The fold. `change_ns`: the first change of the estate, None before it. `ticks`: second -> good, bad."""
 
     objectives: Objectives
-    patience_ns: int = 6 * SECOND_NS
+    watched: Watched
     change_ns: int | None = None
     regions: tuple[str, ...] = ("",)
-    settled: Watched = field(default_factory=Watched)
     good_since: int = 0
     bad_since: int = 0
-    ticks: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # second -> good, bad
-    pool: SampleRecords = field(default_factory=lambda: np.empty(0, SAMPLE_DTYPE))
+    ticks: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    recent: SampleRecords = field(default_factory=lambda: np.empty(0, SAMPLE_DTYPE))
 
     def then(self, batch: SampleTable) -> Users:
         """Return the state after a batch of one worker's samples."""
         if not len(batch.records):
             return self
         regions, records = _renumbered(self.regions, batch)
-        pool = np.concatenate([self.pool, records])
-        pool = pool[np.argsort(sent_ns(pool), kind="stable")]
-        sent = sent_ns(pool)
-        cut = int(np.searchsorted(sent, sent[-1] - self.patience_ns))
-        return self._settling(regions, pool[:cut], pool[cut:])
-
-    def changed(self, at_ns: int) -> Users:
-        """Return the state in which the first change of the estate was made at *at_ns*; it must still be in the pool."""
-        return self._with(change_ns=at_ns)
-
-    def _settling(self, regions: tuple[str, ...], old: SampleRecords, pool: SampleRecords) -> Users:
-        good, bad = self._since(old)
-        return self._with(
+        judged = self._judged(records)
+        since = judged[sent_ns(judged) >= self.change_ns] if self.change_ns is not None else judged[:0]
+        good, bad = _counted(since)
+        return replace(
+            self,
+            watched=self.watched.then(batch, self.objectives),
             regions=regions,
-            settled=self.settled.then(SampleTable(old, SampleNames(regions)), self.objectives),
             good_since=self.good_since + good,
             bad_since=self.bad_since + bad,
-            ticks=_added(self.ticks, self._by_second(old)),
-            pool=pool,
+            ticks=_added(self.ticks, judged),
+            recent=_latest(np.concatenate([self.recent, records])),
         )
 
-    def _with(self, **changed: object) -> Users:
-        kept = {name: getattr(self, name) for name in self.__slots__}
-        return Users(**(kept | changed))
-
     # ---- what is shown -----------------------------------------------------------------------------------------
-
-    @property
-    def watched(self) -> Watched:
-        """Everything until now, as the view of `observe` knows it."""
-        return self.settled.then(SampleTable(self.pool, SampleNames(self.regions)), self.objectives)
 
     def now(self, now_ns: int) -> tuple[int, int]:
         """Return how many judged requests ended well and badly in the last `NOW_S`."""
         return _counted(self._judged(self._ended(now_ns)))
 
-    def since_change(self) -> tuple[int, int]:
-        """Return how many judged requests sent since the first change ended well and badly."""
-        good, bad = self._since(self.pool)
-        return self.good_since + good, self.bad_since + bad
-
     def serving(self, now_ns: int) -> dict[Population, dict[str, float]]:
         """Return who serves each population: shares by region in the last `NOW_S`, "" for those that nobody served."""
         ended = self._ended(now_ns)
         good = ended["outcome"] == Outcome.OK
-        found: dict[Population, dict[str, float]] = {}
+        found = {}
         for population in Population:
             mine = ended["population"] == population
             served = np.bincount(ended["region"][mine & good], minlength=len(self.regions))
             served[0] += np.count_nonzero(mine & ~good)
-            total = int(served.sum())
-            shares = {self.regions[i]: int(n) / total for i, n in enumerate(served) if n}
-            if shares:
-                found[population] = dict(sorted(shares.items(), key=lambda each: -each[1]))
-        return found
+            shares = {self.regions[i]: int(n) / int(served.sum()) for i, n in enumerate(served) if n}
+            found[population] = dict(sorted(shares.items(), key=lambda each: -each[1]))
+        return {population: shares for population, shares in found.items() if shares}
 
     def strip(self, now_ns: int) -> tuple[float | None, ...]:
         """Return the availability of the judged clients in each of the last `TICKS` whole seconds, None where unknown."""
         last = now_ns // SECOND_NS
-        ticks = _added(self.ticks, self._by_second(self.pool))
-        return tuple(_share(*ticks.get(second, (0, 0))) for second in range(last - TICKS, last))
+        return tuple(_share(*self.ticks.get(second, (0, 0))) for second in range(last - TICKS, last))
 
     # ---- samples of a kind -------------------------------------------------------------------------------------
 
@@ -117,24 +87,21 @@ class Users:
         return kept
 
     def _ended(self, now_ns: int) -> SampleRecords:
-        columns = Columns.of(self.pool)
-        ended: SampleRecords = self.pool[
-            (columns.sent_ns + columns.took_ns >= now_ns - int(NOW_S * 1e9)) & columns.uncut
-        ]
+        uncut = self.recent["outcome"] != Outcome.CUT
+        ended: SampleRecords = self.recent[(_done_ns(self.recent) >= now_ns - int(NOW_S * 1e9)) & uncut]
         return ended
 
-    def _since(self, records: SampleRecords) -> tuple[int, int]:
-        if self.change_ns is None:
-            return 0, 0
-        return _counted(self._judged(records[sent_ns(records) >= self.change_ns]))
 
-    def _by_second(self, records: SampleRecords) -> dict[int, tuple[int, int]]:
-        judged = self._judged(records)
-        seconds, index = np.unique(sent_ns(judged) // SECOND_NS, return_inverse=True)
-        good = np.bincount(index, weights=judged["outcome"] == Outcome.OK, minlength=len(seconds))
-        every = np.bincount(index, minlength=len(seconds))
-        rows = zip(seconds.tolist(), good.astype(int).tolist(), every.tolist(), strict=True)
-        return {second: (well, total - well) for second, well, total in rows}
+def _done_ns(records: SampleRecords) -> Ints:
+    columns = Columns.of(records)
+    return columns.sent_ns + columns.took_ns
+
+
+def _latest(records: SampleRecords) -> SampleRecords:
+    """Return the samples that may still belong to "now", those that come in half a second late included."""
+    done = _done_ns(records)
+    kept: SampleRecords = records[done >= int(done.max()) - int((NOW_S + 1) * 1e9)]
+    return kept
 
 
 def _renumbered(regions: tuple[str, ...], batch: SampleTable) -> tuple[tuple[str, ...], SampleRecords]:
@@ -155,9 +122,13 @@ def _share(good: int, bad: int) -> float | None:
     return good / (good + bad) if good + bad else None
 
 
-def _added(ticks: Mapping[int, tuple[int, int]], more: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+def _added(ticks: Mapping[int, tuple[int, int]], judged: SampleRecords) -> dict[int, tuple[int, int]]:
+    """Return the counts with those of more samples added, of the newest seconds."""
     found = dict(ticks)
-    for second, (good, bad) in more.items():
+    seconds, index = np.unique(sent_ns(judged) // SECOND_NS, return_inverse=True)
+    every = np.bincount(index, minlength=len(seconds))
+    good = np.bincount(index, weights=judged["outcome"] == Outcome.OK, minlength=len(seconds))
+    for second, well, total in zip(seconds.tolist(), good.astype(int).tolist(), every.tolist(), strict=True):
         before = found.get(second, (0, 0))
-        found[second] = (before[0] + good, before[1] + bad)
+        found[second] = (before[0] + well, before[1] + total - well)
     return {second: found[second] for second in sorted(found)[-2 * TICKS :]}

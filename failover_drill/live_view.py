@@ -19,7 +19,7 @@ from failover_drill.live import Gauge, Line, Showing
 BAR = 20  # characters of a gauge
 WIDE, TALL = 130, 30  # from this size on, all steps are shown beside the rest
 LEVELS = "▁▂▃▄▅▆▇█"
-COLOURS = {"up": "green", "out": "bold red", "waiting": "dim"}
+COLOURS = {"up": "green", "out": "bold red", "silent": "bold yellow", "waiting": "dim", "traffic ended": "dim"}
 MARKS = {"✓": "green", "✗": "bold red", "…": "yellow", "?": "bold yellow", "·": "dim"}
 
 
@@ -32,13 +32,11 @@ class Screen:
             file=terminal, force_terminal=True, no_color=None if coloured else True, highlight=False
         )
         self._panel: Panel | None = None
-        self._shown: Showing | None = None
         self._lock = RLock()  # a signal's handler may speak while its own thread does
 
     def show(self, showing: Showing) -> None:
         """Draw the panel anew."""
         with self._lock:
-            self._shown = showing
             self._fit()
             if self._panel is None:
                 self._panel = Panel(
@@ -61,22 +59,15 @@ class Screen:
     def aside(self) -> Iterator[None]:
         """Take the panel away while somebody else writes to the terminal."""
         with self._lock:
-            shown = self._shown
             self.clear()
             yield
-            self._shown = shown
 
     def clear(self) -> None:
         """Take the panel away; the cursor is where it was before it."""
         with self._lock:
-            self._shown = None
             if self._panel is not None:
                 self._panel.stop()
                 self._panel = None
-
-    @property
-    def drawn(self) -> bool:
-        return self._panel is not None
 
     def close(self) -> None:
         """Let go of the terminal."""
@@ -117,20 +108,22 @@ def _title(showing: Showing) -> str:
 def _facts(showing: Showing, width: int) -> list[tuple[str, Text]]:
     """Return name and text of each row, in the order of what a person asks first."""
     state = Text(showing.users.upper() if showing.users == "out" else showing.users, COLOURS[showing.users])
-    since = f", {showing.since} since the first change" if showing.since else ""
+    told = [showing.now and f"{showing.now} now", showing.since and f"{showing.since} since the first change"]
     return [
         ("step", Text(showing.step, "bold")),
         ("recovery", _gauge(showing.recovery, width)),
-        ("users", Text.assemble(state, f": {showing.now} now{since}")),
+        ("users", Text.assemble(state, ": ", ", ".join(filter(None, told)))),
         ("", Text(strip(showing.strip), COLOURS[showing.users])),
-        *_rows("served by", [Text.assemble((f"{name:<10}", "dim"), text) for name, text in showing.serving]),
-        *_rows(
-            "DNS",
-            [Text.assemble((f"{name:<10}", "dim"), " " * (len(name) >= 10), text) for name, text in showing.names],
-        ),
+        *_rows("served by", _pairs(showing.serving)),
+        *_rows("DNS", _pairs(showing.names)),
         ("outages", Text(showing.outage)),
         ("budget", _gauge(showing.budget, width)),
     ]
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[Text]:
+    width = max((len(name) for name, _ in pairs), default=0)
+    return [Text.assemble((f"{name:<{width}} ", "dim"), text) for name, text in pairs]
 
 
 def _rows(name: str, texts: Sequence[Text]) -> list[tuple[str, Text]]:

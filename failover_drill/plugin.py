@@ -8,6 +8,7 @@ end           passed, failed or interrupted: put back, judged, reported
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -248,10 +249,21 @@ def _insist(findings: Findings) -> None:
 def _tell(request: pytest.FixtureRequest, run: Run, findings: Findings) -> None:
     """Leave the figures where CI and people look for them."""
     from failover_drill.report import junit_properties
+    from failover_drill.reports import append_summary
 
     for name, value in junit_properties(findings.to_dict()).items():
         request.node.user_properties.append((name, value))
     request.config.stash[SUMMARY] += [*summary_lines(findings), f"report: {run.directory / 'report.html'}"]
+    append_summary(run.directory, os.environ)
+    if request.config.pluginmanager.hasplugin("allure_pytest"):
+        _attach_to_allure(run.directory)
+
+
+def _attach_to_allure(directory: Path) -> None:
+    """Give Allure the reports as attachments of the scenario: through its own plugin, where that is installed."""
+    allure = importlib.import_module("allure")
+    for name, kind in (("report.html", "HTML"), ("report.md", "TEXT"), ("findings.json", "JSON")):
+        allure.attach.file(str(directory / name), name, allure.attachment_type[kind])
 
 
 def summary_lines(findings: Findings) -> list[str]:
@@ -290,7 +302,12 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Any, sce
         request.getfixturevalue("drill")
     run = request.node.stash.get(RUN, None)
     if run is not None:
-        run.plan([(step.keyword, step.name) for step in scenario.steps])
+        run.plan(
+            [(step.keyword, step.name) for step in scenario.steps],
+            feature=feature.name,
+            scenario=scenario.name,
+            uri=feature.rel_filename,
+        )
 
 
 def pytest_bdd_before_step_call(request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:

@@ -173,6 +173,13 @@ def read_objectives(directory: Path) -> Objectives:
     return Objectives(**fields)
 
 
+def playbook_of(directory: Path) -> dict[str, str]:
+    """Return the feature, scenario and uri of the run's playbook; nothing where it had none, or its journal has no plan."""
+    path = directory / journal.FILE
+    plans = [e.fields for e in journal.read(path) if e.kind == "plan"] if path.exists() else []
+    return dict(plans[-1].get("playbook", {})) if plans else {}
+
+
 def _interrupted(entries: list[journal.Entry]) -> str:
     """Say what ended the drill, where it was not its own end; a drill that was put back by another died."""
     for entry in entries:
