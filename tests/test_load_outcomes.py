@@ -40,8 +40,8 @@ def plan_for(site: Site, tmp_path: Path, **settings: Any) -> TrafficPlan:
         "url": f"http://{site.address}:{site.port}/",
         "out_dir": str(tmp_path),
         "rate": 50.0,
-        "timeout_s": 0.7,
-        "slow_s": 0.5,
+        "timeout_s": 2.0,
+        "slow_s": 1.2,
         "lanes": 10,
         "regions": {EAST: "eastus"},
     }
@@ -62,7 +62,7 @@ ENDINGS = [
     ("503", {"expect_status": ((500, 599),)}, Outcome.OK, 503, "eastus"),
     ("ok", {"expect_content": "hello"}, Outcome.OK, 200, "eastus"),
     ("wrong", {"expect_content": "hello"}, Outcome.WRONG_CONTENT, 200, "eastus"),
-    ("slow", {"timeout_s": 3.0}, Outcome.SLOW, 200, "eastus"),
+    ("slow", {"timeout_s": 5.0}, Outcome.SLOW, 200, "eastus"),
     ("refuse", {}, Outcome.REFUSED, 0, "eastus"),
     ("reset", {}, Outcome.RESET, 0, "eastus"),
     ("silent", {}, Outcome.RESET, 0, "eastus"),
@@ -94,8 +94,8 @@ def test_deadline_is_total(site: Site, tmp_path: Path) -> None:
     """A server that sends a byte now and then, never tripping a timeout per read, is cut off at the deadline."""
     site.become("dribble")
     took_s = run(plan_for(site, tmp_path), 1.0).records["took_us"] / 1e6
-    assert took_s.min() >= 0.69
-    assert np.median(took_s) < 0.9
+    assert took_s.min() >= 1.99
+    assert np.median(took_s) < 2.5
 
 
 def test_one_request_is_one_connection(site: Site, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_https_is_verified(thread: LoopThread, tmp_path: Path) -> None:
         authority_of[ca].cert_pem.write_to_path(str(ca_file))
         plan = plan_for(
             secure, run_dir, url=f"https://{name}:{secure.port}/", resolvers=(names.address,), ca_file=str(ca_file),
-            mix={"fresh": 1, "keepalive": 1},
+            mix={"fresh": 1, "keepalive": 1}, rate=20.0, timeout_s=8.0, slow_s=8.0,
         )  # fmt: skip
         seen[case] = run(plan, 1.0).records
     secure.close()
