@@ -14,8 +14,9 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from failover_drill.facts import ClockAnchor, Population, SampleNames, SampleRecords, SampleTable
+from failover_drill.facts import ClockAnchor, Flag, Population, SampleNames, SampleRecords, SampleTable
 from failover_drill.outages import Ceiling
+from failover_drill.stats import Latencies
 from failover_drill.strand import LULL_NS, Strand, Stream
 from failover_drill.tally import Buckets, Columns, Tally
 
@@ -37,6 +38,7 @@ class Fold:
 
     tally: Tally
     ceiling: Ceiling
+    straight: Latencies  # of good answers at the first attempt
     buckets: Buckets | None
     judged: Strand
     everyone: Strand  # maximal runs in which each population was bad; one with no sample in a run may have been served
@@ -51,10 +53,11 @@ class Fold:
         uncut = columns.uncut
         judged = uncut & np.isin(population, [int(each) for each in lens.judged])
         whole = Stream(columns.sent_ns, columns.sent_ns + columns.took_ns, records["outcome"], population)
-        good = columns.good
+        straight = columns.good & (records["flags"] & Flag.RETRIED == 0)
         return cls(
             Tally.of(columns, lens.names, judged, lens.anchor),
-            Ceiling.of(columns.sent_ns[good], columns.took_ns[good]),
+            Ceiling.of(columns.sent_ns[straight], columns.took_ns[straight]),
+            Latencies.of(records["took_us"][straight]),
             Buckets.of(columns, lens.names),
             Strand.of(whole.only(judged)),
             _of_everyone(whole.only(uncut)),
@@ -72,6 +75,7 @@ class Fold:
         return Fold(
             self.tally.then(later.tally),
             self.ceiling.then(later.ceiling),
+            self.straight + later.straight,
             buckets,
             self.judged.then(later.judged),
             self.everyone.then(later.everyone),

@@ -15,7 +15,7 @@ from failover_drill.outages import NOTHING, Bounds, Outage, Pace, downtime, long
 from failover_drill.recovery import Recovery, recovery
 from failover_drill.stats import most_failing
 from failover_drill.strand import Strand
-from failover_drill.tally import NO_LATENCIES, sent_ns
+from failover_drill.tally import sent_ns
 
 LISTED = 500
 """No more outages than this are listed; all of them are counted."""
@@ -66,7 +66,7 @@ def measure(facts: Facts, objectives: Objectives) -> Measured:
         by_population={each: outages(apart[each], folded.ceiling, pace, slack) for each in Population},
         by_path={each: _path_downtime(strand, folded, pace, slack) for each, strand in folded.paths.items()},
         full=outages(longest(every, LISTED), folded.ceiling, pace, slack),
-        full_outage=total(every, folded.ceiling, slack),
+        full_outage=total(every, folded.ceiling, pace, slack),
         recovery=recovery(facts, objectives, 2 * slack),
     )
 
@@ -109,8 +109,7 @@ def _is_ordered(records: SampleRecords) -> bool:
 
 def pace_of(facts: Facts, folded: Fold) -> Pace:
     """Return the run's sampling gap and how fast good answers usually come."""
-    good = sum(folded.tally.populations.latencies, start=NO_LATENCIES)
-    usual, slow = good.quantile_s(0.5) or 0.0, good.quantile_s(0.99) or 0.0
+    usual, slow = folded.straight.quantile_s(0.5) or 0.0, folded.straight.quantile_s(0.99) or 0.0
     return Pace(facts.interval_ns, round(usual * 1e9), round(slow * 1e9))
 
 

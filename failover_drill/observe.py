@@ -248,7 +248,7 @@ class _Stopping:
 def watch(load: Load, wanted: Observation, over: threading.Event, console: Console) -> None:
     """Show what comes in until the time is up, a signal says so, or the load process is gone."""
     until = None if wanted.lasting_s is None else time.monotonic() + wanted.lasting_s
-    watched = Watched()
+    watched = Watched(round((wanted.plan.timeout_s + 2) * 1e9))
     what = f"{wanted.plan.url.rstrip('/')}{wanted.plan.paths[0][0]} at {wanted.plan.rate:g}/s"
     with view(console, what, wanted.objectives, quiet=wanted.quiet) as show:
         while load.alive and not over.wait(_left(until)):

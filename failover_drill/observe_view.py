@@ -40,22 +40,24 @@ class _Lines:
         self._shown = ("waiting", 0)
 
     def __call__(self, watched: Watched, left: float | None) -> None:
-        now, state = time.monotonic(), (watched.state(), len(watched.judged.episodes))
+        now = time.monotonic()
+        state = (watched.state(time.monotonic_ns()), len(watched.judged.episodes))
         if state == self._shown and (self._quiet or now - self._told < EACH_S):
             return
         self._shown, self._told = state, now
         rest = "" if left is None else f"; {max(0.0, left):.0f} s left"
-        said = f"{state[0]:<4} {watched.availability_line()}; {watched.outage_line()}"
+        said = f"{state[0]:<6} {watched.availability_line()}; {watched.outage_line()}"
         line = f"{now - self._began:7.1f} s  {said}; {watched.budget_line(self._objectives)}{rest}"
         self._console.print(line, soft_wrap=True, markup=False)
 
 
 def _table(watched: Watched, what: str, objectives: Objectives, left: float | None) -> Table:
-    colour = {"up": "green", "out": "bold red", "waiting": "dim"}[watched.state()]
+    state = watched.state(time.monotonic_ns())
+    colour = {"up": "green", "out": "bold red", "silent": "yellow", "waiting": "dim"}[state]
     table = Table.grid(padding=(0, 2))
     for name, text in (
         ("observing", f"{what}, " + ("until Ctrl-C" if left is None else f"{max(0.0, left):.0f} s left")),
-        ("state", f"[{colour}]{watched.state()}[/]"),
+        ("state", f"[{colour}]{state}[/]"),
         ("availability", watched.availability_line()),
         ("outages", watched.outage_line()),
         ("answering", watched.answering_line()),

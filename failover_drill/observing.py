@@ -11,19 +11,30 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from failover_drill.facts import Objectives, SampleTable
+from failover_drill.facts import SAMPLE_DTYPE, Objectives, SampleRecords, SampleTable
 from failover_drill.outages import Ceiling, Outage, Pace, lost_ns, outages
 from failover_drill.slo import Budget
 from failover_drill.strand import Strand, Stream
-from failover_drill.tally import Columns
+from failover_drill.tally import Columns, sent_ns
 from failover_drill.wording import percent, seconds, spread
+
+SILENT_NS = 2_000_000_000
+"""Samples come each half second; when none has come for this long, everything that was asked is still waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """`addresses` and `regions` answered since the last batch but one."""
+    """The state after some batches. A sample is written when its outcome is known, so one that hung comes late.
 
+    `settled` are the samples that none can precede any more, `recent` those since, `judged` both together; `addresses` and
+    `regions` are those that answered in the last batch.
+    """
+
+    hold_ns: int
+    settled: Strand = field(default_factory=Strand.empty)
+    recent: SampleRecords = field(default_factory=lambda: np.zeros(0, SAMPLE_DTYPE))
     judged: Strand = field(default_factory=Strand.empty)
+    newest_ns: int = 0
     slowest_ns: int = 0
     good: int = 0
     bad: int = 0
@@ -31,17 +42,24 @@ class Watched:
     regions: Mapping[str, int] = field(default_factory=dict)
 
     def then(self, batch: SampleTable, objectives: Objectives) -> Watched:
-        """Return the state after a batch of samples; those that another process sent earlier are put in order within it."""
-        columns = Columns.of(batch.records[np.argsort(batch.records["intended_ns"], kind="stable")])
-        records, good = columns.records, columns.good & columns.uncut
+        """Return the state after a batch of samples, in any order."""
+        columns = Columns.of(batch.records)
+        records, good = columns.records, columns.good
         chosen = columns.uncut & np.isin(records["population"], [int(each) for each in objectives.judged])
-        chosen &= columns.sent_ns >= self.judged.last_ns
-        stream = Stream(columns.sent_ns, columns.sent_ns + columns.took_ns, records["outcome"], records["population"])
+        recent = np.concatenate([self.recent, records[chosen]])
+        recent = recent[np.argsort(sent_ns(recent), kind="stable")]
+        newest = max(self.newest_ns, int((columns.sent_ns + columns.took_ns).max(initial=0)))
+        old = int(np.searchsorted(sent_ns(recent), newest - self.hold_ns))
+        settled = self.settled.then(_strand(recent[:old]))
         return Watched(
-            self.judged.then(Strand.of(stream.only(chosen))),
+            self.hold_ns,
+            settled,
+            recent[old:],
+            settled.then(_strand(recent[old:])),
+            newest,
             max(self.slowest_ns, int(columns.took_ns[good].max(initial=0))),
             self.good + int(good.sum()),
-            self.bad + int((columns.uncut & ~columns.good).sum()),
+            self.bad + int((columns.uncut & ~good).sum()),
             _counted(records["address"][good], batch.names.addresses),
             _counted(records["region"][good], batch.names.regions),
         )
@@ -56,10 +74,12 @@ class Watched:
         found = outages(newest, Ceiling(0, np.zeros(0, np.int64)), Pace(0))
         return replace(found[0], d_ns=self.slowest_ns) if found else None
 
-    def state(self) -> str:
-        """Return "up", "out" or "waiting"."""
+    def state(self, now_ns: int | None = None) -> str:
+        """Return "up", "out", "silent" (everything asked is still waiting for an answer) or "waiting" (for the first)."""
         if not self.judged.samples:
             return "waiting"
+        if now_ns is not None and now_ns - self.newest_ns > SILENT_NS:
+            return "silent"
         return "up" if self.judged.last_good else "out"
 
     def outage_line(self) -> str:
@@ -84,6 +104,13 @@ class Watched:
     def answering_line(self) -> str:
         """Return who answers: addresses with their regions where they are told."""
         return ", ".join(_ranked(self.regions) + _ranked(self.addresses)) or "nobody"
+
+
+def _strand(records: SampleRecords) -> Strand:
+    columns = Columns.of(records)
+    return Strand.of(
+        Stream(columns.sent_ns, columns.sent_ns + columns.took_ns, records["outcome"], records["population"])
+    )
 
 
 def _counted(indices: np.ndarray[tuple[int], np.dtype[np.uint8]], names: tuple[str, ...]) -> dict[str, int]:

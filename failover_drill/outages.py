@@ -6,7 +6,7 @@ length, only bounds. With L, F, G, N the last good before, first bad, last bad, 
         good      bad              bad      good
         |--|     |--|      ...    |--|     |--|
         a_L      a_F              a_G      a_N b_N
-        |         '-- at least, less d -'        |        d: the slowest good answer nearby. A request that was
+        |         '-- at least, less d -'        |        d: the slowest good answer shortly before. A request that was
         '---------------- at most --------------'            sent at a_F would have been answered by a_F + d.
 
     at least = max(0, a_G − a_F − d)    at most = b_N − a_L    estimate = ((a_G + a_N) − (a_L + a_F)) / 2
@@ -41,8 +41,9 @@ LONGEST_LULL_NS = 2_000_000_000
 FINE_GAP_NS = 20_000_000
 """On a grid coarser than this no tails are followed: a thinning outage can't be told from a flapping one."""
 
-NEARBY_NS = 1_000_000_000
-"""Good answers sent this long before and after an outage, rounded out to whole cells of it, give its `d`."""
+CELL_NS = 250_000_000
+CELLS_BEFORE = 4
+"""Good answers to what was sent in the cell of an outage's last good sample and in this many before it give its `d`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Outage:
     """One stretch in which the service was out, for all of its clients or for some. Instants in ns.
 
     `before_ns`, `after_ns` and `after_done_ns` are None where the run began or ended inside it.
-    `slack_ns` is the bound of the clock offsets between load processes; `d_ns` the slowest good answer nearby.
+    `slack_ns` is the bound of the clock offsets between load processes; `d_ns` the slowest good answer shortly before.
     """
 
     before_ns: int | None
@@ -145,7 +146,10 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The slowest good answer in each cell of `NEARBY_NS` of absolute time: mergeable, small, and exact."""
+    """The slowest good answer in each cell of `CELL_NS` of absolute time: mergeable, small, and exact.
+
+    Answers that took two attempts are left out: their time is that of an outage, not of answering.
+    """
 
     first_cell: int
     slowest_ns: Ints
@@ -155,7 +159,7 @@ class Ceiling:
         """Fold good samples, given when they were sent and how long they took."""
         if not len(sent_ns):
             return cls(0, np.zeros(0, np.int64))
-        cells = sent_ns // NEARBY_NS
+        cells = sent_ns // CELL_NS
         first = int(cells.min())
         slowest = np.zeros(int(cells.max()) - first + 1, np.int64)
         np.maximum.at(slowest, cells - first, took_ns)
@@ -173,14 +177,16 @@ class Ceiling:
             np.maximum(part, each.slowest_ns, out=part)
         return Ceiling(first, slowest)
 
-    def near(self, instants_ns: Ints) -> Ints:
-        """Return the slowest good answer in the cell of each instant and in the two beside it; 0 where none was."""
+    def before(self, instants_ns: Ints) -> Ints:
+        """Return the slowest good answer in the cell of each instant and the `CELLS_BEFORE` before it; 0 where none was."""
         if not len(self.slowest_ns):
             return np.zeros(len(instants_ns), np.int64)
-        padded = np.concatenate([[0, 0], self.slowest_ns, [0, 0]])
-        widest = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
-        at = np.clip(instants_ns // NEARBY_NS - self.first_cell + 1, 0, len(widest) - 1)
-        return np.asarray(widest[at], np.int64)
+        padded = np.concatenate(
+            [np.zeros(CELLS_BEFORE, np.int64), self.slowest_ns, np.zeros(CELLS_BEFORE + 1, np.int64)]
+        )
+        widest = np.lib.stride_tricks.sliding_window_view(padded, CELLS_BEFORE + 1).max(axis=1)
+        at = instants_ns // CELL_NS - self.first_cell
+        return np.asarray(np.where(at < 0, 0, widest[np.clip(at, 0, len(widest) - 1)]), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,23 +259,25 @@ def merge(together: Episodes, apart: Mapping[Population, Episodes]) -> Episodes:
 
 def outages(episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0) -> tuple[Outage, ...]:
     """Return the episodes as outages with bounds, oldest first."""
-    slowest = _nearby(episodes, ceiling)
+    slowest = _slowest_before(episodes, ceiling, pace)
     return tuple(_outage(each, int(d), pace.usual_ns, slack_ns) for each, d in zip(episodes, slowest, strict=True))
 
 
-def lengths(episodes: Episodes, ceiling: Ceiling, slack_ns: int = 0) -> tuple[Ints, Ints, NDArray[np.float64]]:
+def lengths(
+    episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0
+) -> tuple[Ints, Ints, NDArray[np.float64]]:
     """Return estimate, at least and at most of very many episodes at once, as `Outage.length` has them."""
     opened, closed = episodes["before_ns"] != NONE_NS, episodes["after_ns"] != NONE_NS
     began = np.where(opened, (episodes["before_ns"] + episodes["first_ns"]) // 2, episodes["first_ns"])
     ended = np.where(closed, (episodes["last_ns"] + episodes["after_ns"]) // 2, episodes["last_ns"])
-    known = episodes["last_ns"] - episodes["first_ns"] - _nearby(episodes, ceiling) - 2 * slack_ns
+    known = episodes["last_ns"] - episodes["first_ns"] - _slowest_before(episodes, ceiling, pace) - 2 * slack_ns
     most = np.where(opened & closed, episodes["after_done_ns"] - episodes["before_ns"] + 2.0 * slack_ns, inf)
     return ended - began, np.maximum(0, known), most
 
 
-def total(episodes: Episodes, ceiling: Ceiling, slack_ns: int = 0) -> Bounds:
+def total(episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0) -> Bounds:
     """Return the summed length of very many episodes."""
-    estimate, least, most = lengths(episodes, ceiling, slack_ns)
+    estimate, least, most = lengths(episodes, ceiling, pace, slack_ns)
     return Bounds(float(estimate.sum()), float(least.sum()), float(most.sum()))
 
 
@@ -281,10 +289,10 @@ def longest(episodes: Episodes, count: int) -> Episodes:
     return episodes[np.sort(kept)]
 
 
-def _nearby(episodes: Episodes, ceiling: Ceiling) -> Ints:
+def _slowest_before(episodes: Episodes, ceiling: Ceiling, pace: Pace) -> Ints:
+    """Return `d` of each episode: no less than answers usually take at most, for at low rates there are few of them."""
     before = np.where(episodes["before_ns"] == NONE_NS, episodes["first_ns"], episodes["before_ns"])
-    after = np.where(episodes["after_ns"] == NONE_NS, episodes["last_ns"], episodes["after_ns"])
-    return np.maximum(ceiling.near(before), ceiling.near(after))
+    return np.maximum(ceiling.before(before), pace.slow_ns)
 
 
 def _outage(episode: np.void, d_ns: int, usual_ns: int, slack_ns: int) -> Outage:

@@ -15,6 +15,7 @@ from failover_drill.facts import (
     SAMPLE_DTYPE,
     ClockAnchor,
     Facts,
+    Flag,
     Mark,
     Milestone,
     Objectives,
@@ -181,6 +182,14 @@ def test_control_probe_failing_at_another_time() -> None:
     """A hiccup of the control probe while the target was well changes nothing."""
     probe = strip("x" + "+" * 89, GAP)
     assert analyse(drill(control=SampleTable(records(probe))), STEADY).verdict is Verdict.MET
+
+
+def test_answers_at_the_second_attempt_do_not_widen_the_bounds() -> None:
+    """A request that was sent again on a fresh connection tells how long the outage took it, not how fast answers come."""
+    rows = drill().samples.records.copy()
+    rows["took_us"][14:20:2], rows["flags"][14:20:2] = 900_000, Flag.RETRIED
+    again = analyse(drill(samples=SampleTable(rows, NAMES)), STEADY).downtime.outages[0]
+    assert again.at_least_s == pytest.approx(2.899)
 
 
 def test_clock_offsets_widen_the_bounds() -> None:

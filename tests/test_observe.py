@@ -165,7 +165,7 @@ def watched(picture: str) -> Watched:
     """Two batches, as they come in while the traffic runs."""
     samples, middle = strip(picture, 100 * MS), len(picture) // 2
     parts = (SampleTable(records(part, NAMES), NAMES) for part in (samples[:middle], samples[middle:]))
-    state = Watched()
+    state = Watched(3 * S)
     for part in parts:
         state = state.then(part, Objectives())
     return state
@@ -186,9 +186,26 @@ def test_live_state(picture: str, state: str, outages: str) -> None:
     assert (seen.state(), seen.outage_line()) == (state, outages)
 
 
+def test_live_view_puts_late_outcomes_in_their_place() -> None:
+    """Requests that hung are written when they time out, after later ones that were answered: still one outage, in full."""
+    samples = strip("+++ttttt+++", 100 * MS)
+    by_outcome = sorted(samples, key=lambda each: each.done_ns)
+    late = Watched(7 * S)
+    for each in by_outcome:
+        late = late.then(SampleTable(records([each], NAMES), NAMES), Objectives())
+    assert late.outage_line() == "1 so far, the last 0.5 s (0.399 s to 0.601 s) (timeout)"
+    assert late.settled.samples < late.judged.samples == 11
+
+
+def test_live_view_tells_silence() -> None:
+    """While everything that was asked hangs, no sample comes: that is said, not taken for service."""
+    seen = watched("+++++")
+    assert (seen.state(seen.newest_ns + S), seen.state(seen.newest_ns + 3 * S)) == ("up", "silent")
+
+
 def test_live_view_tells_who_answers() -> None:
     """Regions that answered lately, and the budget spent."""
     good = [Sample(i * MS, i * MS, i * MS + 1, Outcome.OK, region="westus3") for i in range(3)]
-    seen = Watched().then(SampleTable(records(good, NAMES), NAMES), Objectives())
+    seen = Watched(S).then(SampleTable(records(good, NAMES), NAMES), Objectives())
     assert seen.answering_line() == "westus3"
     assert seen.budget_line(Objectives()) == "0 s lost, 0 % of the budget of 43 min 12 s"
