@@ -1,6 +1,6 @@
 """`python -m local_estate [--config FILE] [--exit-with-parent]`
 
-Starts the estate on loopback, prints one JSON line when it is ready, and serves until SIGTERM or SIGINT.
+Starts the estate on loopback, prints one JSON line when it is ready, and serves until SIGTERM, SIGINT or SIGHUP.
 
 Exit status: 0 ended by a signal; 1 it cannot start (a port or address cannot be had); 2 wrong arguments or settings.
 """
@@ -57,7 +57,7 @@ async def _run(config: EstateConfig, parent: int | None) -> int:
     """Start, say so, wait for a signal, stop. Handlers are there before anything is, so that no signal is lost."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
     estate = Estate(config)
     watching = loop.create_task(_with_parent(parent, estate)) if parent is not None else None
@@ -72,6 +72,8 @@ async def _run(config: EstateConfig, parent: int | None) -> int:
             await waiting
         else:
             starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
         waiting.cancel()
     finally:
         await estate.stop()
@@ -90,6 +92,7 @@ async def _with_parent(parent: int, estate: Estate) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gone.set)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     while os.getppid() == parent:
+        gone.clear()  # Linux also tells when just the thread that started us ended
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(gone.wait(), PARENT_POLL_S)
     estate.abandon()

@@ -18,7 +18,7 @@ import ssl
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,11 @@ class Estate:
         """Make the run directory and open the truth log. Raises OSError."""
         self.config = config
         self.run_dir = _run_dir(config)
-        self.truth = Truth(config.truth_log or self.run_dir / "truth.jsonl")
+        try:
+            self.truth = Truth(config.truth_log or self.run_dir / "truth.jsonl")
+        except OSError:
+            self.abandon()
+            raise
         self.world = World(str(config.subscription_id or uuid.uuid4()))
         self._doors: dict[str, Door] = {}
         self._stops: list[Callable[[], Awaitable[None]]] = []
@@ -192,7 +196,6 @@ class Estate:
         from local_estate.arm import Arm
         from local_estate.control import Control
         from local_estate.faults import Faults
-        from local_estate.faults_catalogue import CATALOGUE
         from local_estate.identity import Issuer
         from local_estate.proxy import Proxy
 
@@ -202,7 +205,7 @@ class Estate:
         await self._door("arm", self.arm.handle, config.arm_port, context)
         self.arm.services.base_url = f"https://{LOOPBACK}:{self._doors['arm'].port}"
         await self._door("identity", self.issuer.managed, config.identity_port)
-        faults = Faults(self._stage(), self.truth, CATALOGUE)
+        faults = Faults(self._stage(), self.truth, _catalogue)
         self._stops.append(faults.stop)
         self._control_token = secrets.token_urlsafe(32)
         control = Control(self._control_token, faults, self.truth, self.state)
@@ -309,6 +312,12 @@ class Estate:
             }
             for app in self.world.apps.values()
         ]
+
+
+def _catalogue() -> Mapping[str, type[Any]]:
+    from local_estate.faults_catalogue import CATALOGUE
+
+    return CATALOGUE
 
 
 async def _bound(opening: Awaitable[Any], name: str, port: int) -> Any:

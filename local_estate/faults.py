@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Protocol, get_type_hints
 
@@ -70,7 +70,7 @@ class Faults:
 
     stage: Any
     truth: Truth
-    catalogue: Mapping[str, type[Any]]
+    catalogue: Callable[[], Mapping[str, type[Any]]]  # read when first asked for: the estate starts sooner
     rng: random.Random = field(default_factory=random.Random)
     entries: dict[str, Entry] = field(default_factory=dict)
     count: int = 0
@@ -82,7 +82,7 @@ class Faults:
         """Return each kind with its settings and defaults, for people and for docs."""
         return [
             {"kind": kind, "about": (cls.__doc__ or "").strip().partition("\n")[0], "settings": _defaults(cls)}
-            for kind, cls in sorted(self.catalogue.items())
+            for kind, cls in sorted(self.catalogue().items())
         ]
 
     async def set(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,9 +115,10 @@ class Faults:
 
     def _entry(self, raw: Mapping[str, Any]) -> Entry:
         kind = raw.get("kind")
-        cls = self.catalogue.get(kind) if isinstance(kind, str) else None
+        known = self.catalogue()
+        cls = known.get(kind) if isinstance(kind, str) else None
         if cls is None:
-            raise FaultError(f"unknown kind {kind!r}; known: {', '.join(sorted(self.catalogue))}")
+            raise FaultError(f"unknown kind {kind!r}; known: {', '.join(sorted(known))}")
         self.count += 1
         return Entry(
             id=f"f{self.count}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +23,7 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+LOG = logging.getLogger("local_estate")
 MAX_BODY = 4 * 1024 * 1024  # bytes; ARM itself refuses bodies over 4 MiB
 MAX_HEAD = 64 * 1024
 
@@ -156,7 +158,7 @@ class Connection(asyncio.Protocol):
     async def _serve(self) -> None:
         while self._waiting:
             request, keep = self._waiting.popleft()
-            response = await self._handler(request)
+            response = await self._answered(request)
             if response is None:
                 self.abort()
                 return
@@ -166,6 +168,13 @@ class Connection(asyncio.Protocol):
             if response.close or not keep:
                 self._transport.close()
                 return
+
+    async def _answered(self, request: Request) -> Response | None:
+        try:
+            return await self._handler(request)
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.path)
+            return Response(500, close=True)
 
     def _count(self, size: int) -> None:
         self._draft.head_bytes += size

@@ -162,6 +162,13 @@ def test_a_port_in_use_is_named_in_one_line(tmp_path: Path, key: str) -> None:
     assert not _children_of("local_estate.site")
 
 
+def test_a_truth_log_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    """Exit status 1, with the path."""
+    status, said = refused_to_start(tmp_path, f"truth_log = '{tmp_path}/none/truth.jsonl'")
+    assert (status, said.count("\n")) == (1, 0)
+    assert f"{tmp_path}/none/truth.jsonl" in said
+
+
 def test_two_estates_run_at_once(tmp_path: Path) -> None:
     """Two estates on one machine share addresses and no port; each knows only itself."""
     with running(tmp_path, QUICK) as one, running(tmp_path, QUICK) as other:
@@ -185,7 +192,7 @@ def test_it_binds_nothing_but_loopback(tmp_path: Path) -> None:
         assert [ip for ip in bound if not ip.startswith("127.")] == []
 
 
-@pytest.mark.parametrize(("number", "wait_s"), [(signal.SIGTERM, 0.1), (signal.SIGINT, 0.4), (signal.SIGTERM, 0.8)])
+@pytest.mark.parametrize(("number", "wait_s"), [(signal.SIGTERM, 0.1), (signal.SIGINT, 0.4), (signal.SIGHUP, 0.8)])
 def test_a_signal_ends_it_cleanly_at_any_time(tmp_path: Path, number: signal.Signals, wait_s: float) -> None:
     """Also while it is starting: exit status 0, no process left, nothing said, the run directory gone."""
     with (tmp_path / "err").open("wb") as errors:
