@@ -110,7 +110,7 @@ def _is_ordered(records: SampleRecords) -> bool:
 def pace_of(facts: Facts, folded: Fold) -> Pace:
     """Return the run's sampling gap and how fast good answers usually come."""
     usual, slow = folded.straight.quantile_s(0.5) or 0.0, folded.straight.quantile_s(0.99) or 0.0
-    return Pace(facts.interval_ns, round(usual * 1e9), round(slow * 1e9))
+    return Pace(facts.interval_ns, round(usual * 1e9), round(slow * 1e9), facts.latency_limit_ns)
 
 
 def _path_downtime(strand: Strand, folded: Fold, pace: Pace, slack: int) -> Bounds:

@@ -32,8 +32,8 @@ from failover_drill.strand import NONE_NS, Episodes, Ints, join
 PARTIAL_SHARE = 0.02
 """An outage with more good samples than this inside it is partial: only some clients were out."""
 
-WAITED_NS = 100_000_000
-"""A first good answer slower than this, and four times slower than usual, waited for the service to come back."""
+WAITED_SHARE = 0.5
+"""A first good answer that took more than this share of the latency limit waited for the service to come back."""
 
 LONGEST_LULL_NS = 2_000_000_000
 """The thinning tail of a partial outage is followed across good stretches up to this long."""
@@ -87,6 +87,7 @@ class Outage:
     d_ns: int = 0
     slack_ns: int = 0
     usual_ns: int = 0
+    waited_ns: int = 500_000_000
 
     @property
     def began_ns(self) -> float:
@@ -101,11 +102,13 @@ class Outage:
 
     @property
     def _waited(self) -> bool:
-        """The first good sample hung until the service was back, as after a stall that ended within its deadline."""
+        """The first good sample hung until the service was back.
+
+        So it is after a stall: what was asked a latency limit before its end, and later, is answered just in time.
+        """
         if self.after_ns is None or self.after_done_ns is None:
             return False
-        took = self.after_done_ns - self.after_ns
-        return took > max(WAITED_NS, 4 * self.usual_ns, 4 * (self.after_ns - self.last_ns))
+        return self.after_done_ns - self.after_ns > max(self.waited_ns, 4 * self.usual_ns)
 
     @property
     def length(self) -> Bounds:
@@ -196,6 +199,7 @@ class Pace:
     gap_ns: int
     usual_ns: int = 0
     slow_ns: int = 0
+    limit_ns: int = 1_000_000_000  # an answer later than this is bad
 
 
 def whole(episodes: Episodes, pace: Pace) -> Episodes:
@@ -260,7 +264,7 @@ def merge(together: Episodes, apart: Mapping[Population, Episodes]) -> Episodes:
 def outages(episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0) -> tuple[Outage, ...]:
     """Return the episodes as outages with bounds, oldest first."""
     slowest = _slowest_before(episodes, ceiling, pace)
-    return tuple(_outage(each, int(d), pace.usual_ns, slack_ns) for each, d in zip(episodes, slowest, strict=True))
+    return tuple(_outage(each, int(d), pace, slack_ns) for each, d in zip(episodes, slowest, strict=True))
 
 
 def lengths(
@@ -295,7 +299,7 @@ def _slowest_before(episodes: Episodes, ceiling: Ceiling, pace: Pace) -> Ints:
     return np.maximum(ceiling.before(before), pace.slow_ns)
 
 
-def _outage(episode: np.void, d_ns: int, usual_ns: int, slack_ns: int) -> Outage:
+def _outage(episode: np.void, d_ns: int, pace: Pace, slack_ns: int) -> Outage:
     before, first, last = int(episode["before_ns"]), int(episode["first_ns"]), int(episode["last_ns"])
     after, after_done = int(episode["after_ns"]), int(episode["after_done_ns"])
     edges = (0 if before == NONE_NS else first - before) + (0 if after == NONE_NS else after - last)
@@ -314,7 +318,8 @@ def _outage(episode: np.void, d_ns: int, usual_ns: int, slack_ns: int) -> Outage
         populations=frozenset(each for each in Population if int(episode["populations"]) >> each & 1),
         d_ns=d_ns,
         slack_ns=slack_ns,
-        usual_ns=usual_ns,
+        usual_ns=pace.usual_ns,
+        waited_ns=round(WAITED_SHARE * pace.limit_ns),
     )
 
 
