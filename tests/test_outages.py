@@ -186,3 +186,16 @@ def test_downtime_weighs_populations_by_their_share() -> None:
     lost = downtime(found, apart, {Population.FRESH: 0.75, Population.KEEPALIVE: 0.25})
     assert lost.estimate_ns == pytest.approx(0.3 * S)
     assert lost.at_least_ns <= 0.3 * S <= lost.at_most_ns
+
+
+@pytest.mark.parametrize("gap_ns", [100 * MS, 20 * MS, 5 * MS])
+def test_a_stall_is_measured_to_the_gap(gap_ns: int) -> None:
+    """A suspended process answers everything when it is resumed; what then comes within the limit is good, and late."""
+    begin, end, samples = 2 * S + 7 * MS, 5 * S + 3 * MS, []
+    for at in range(0, 7 * S, gap_ns):
+        done = max(at + MS, end + MS) if begin <= at < end else at + MS
+        samples.append(Sample(at, at, done, Outcome.OK if done - at <= S else Outcome.SLOW))
+    (outage,) = found_in(samples, gap_ns)
+    length = outage.length
+    assert abs(length.estimate_ns - (end - begin)) <= gap_ns
+    assert length.at_least_ns <= end - begin <= length.at_most_ns
