@@ -164,4 +164,4 @@ def _gauge(gauge: Gauge, width: int) -> Text:
 
 def strip(shares: Sequence[float | None]) -> str:
     """Return availability as a strip of blocks, a second each: full is all, low is little, a dot is not known."""
-    return "".join("·" if each is None else LEVELS[min(7, int(each * 7.999))] for each in shares)
+    return "".join("·" if each is None else LEVELS[7 if each == 1 else int(each * 7)] for each in shares)

@@ -1,0 +1,218 @@
+"""The live view of real drills: on a terminal of 80x24 and one of 200x50, and beside it on the page, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from failover_drill import journal
+from tests.chromium import browser, needs_chromium
+from tests.stage import COLD, QUICK, ROOT, Drilled, estate, latest
+from tests.terminal import Terminal, needs_tmux
+
+pytestmark = [pytest.mark.slow, needs_tmux, needs_chromium]
+
+ADDRESS = re.compile(r"live: (http://127\.0\.0\.1:\d+/\S+/)")
+
+
+@dataclass
+class Followed:
+    """A drill, and what was to be seen of it."""
+
+    where: Path
+    screens: list[list[str]] = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    address: str = ""
+    left_at: str = ""
+    report: str = ""
+    everything: str = ""
+    code: str = ""
+    cursor: str = ""
+
+    @property
+    def run(self) -> Path:
+        found = latest(self.where)
+        assert found is not None, self.everything
+        return found
+
+    @property
+    def findings(self) -> dict[str, Any]:
+        return Drilled(0, self.everything, self.run).findings
+
+
+def follow(where: Path, chromium: Any, size: tuple[int, int], *arguments: str, interrupt_at: str = "") -> Followed:
+    """Run a drill to its end on a terminal of this size, and look at terminal and page as it goes on."""
+    told = Followed(where)
+    own = {**os.environ, **QUICK, "FAILOVER_DRILL__DRILL__REPORTS": str(where / "reports"), "PYTHONPATH": str(ROOT)}
+    own |= {"GITHUB_STEP_SUMMARY": str(where / "summary.md")}
+    with estate(where / "estate", COLD) as running:
+        given = ["features/failover.feature", "-p", "no:randomly", "--live", "--estate", str(running.file), *arguments]
+        command = ["env", "-C", str(ROOT), sys.executable, "-m", "pytest", *given]
+        with Terminal(where, command, size, own) as terminal:
+            terminal.until(lambda: ADDRESS.search(terminal.everything()) is not None)
+            found = ADDRESS.search(terminal.everything())
+            assert found is not None
+            told.address = found[1]
+            page = opened(chromium, told)
+            while not terminal.ended:
+                told.screens.append(terminal.lines())
+                told.pages.append(page.inner_text("body"))
+                if interrupt_at and any(interrupt_at in line for line in told.screens[-1]):
+                    page.screenshot(path=str(where / "page.png"), full_page=True)
+                    terminal.press("C-c")
+                    interrupt_at = ""
+                page.wait_for_timeout(200)
+            told.everything, told.left_at = terminal.everything(), page.url
+            told.code, told.cursor = terminal.state("pane_dead_status"), terminal.state("cursor_flag")
+            page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=30_000)
+            told.report = page.inner_text("body")
+            page.context.close()
+    (where / "screens.txt").write_text("\n========\n".join("\n".join(each) for each in told.screens), "utf-8")
+    return told
+
+
+def opened(chromium: Any, told: Followed) -> Any:
+    page = chromium.new_context(viewport={"width": 1100, "height": 900}).new_page()
+    page.on("request", lambda request: told.requests.append(request.url))
+    page.on("pageerror", lambda error: told.complaints.append(str(error)))
+    page.on("console", lambda said: told.complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto(told.address)
+    return page
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def whole(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    """A drill to its own end, at 80x24."""
+    where = tmp_path_factory.mktemp("whole")
+    return follow(where, chromium, (80, 24), f"--junitxml={where / 'junit.xml'}")
+
+
+@pytest.fixture(scope="module")
+def interrupted(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    """A drill ended by Ctrl-C once the primary is down, at 200x50, with -v."""
+    where = tmp_path_factory.mktemp("interrupted")
+    return follow(where, chromium, (200, 50), "-v", interrupt_at="✓ stop app")
+
+
+def with_panel(told: Followed) -> list[list[str]]:
+    return [lines for lines in told.screens if any(line.startswith(" recovery ") for line in lines)]
+
+
+def test_the_panel_follows_the_drill(whole: Followed) -> None:
+    """At 80x24 one panel, never two, tells step, recovery time, users, who serves them, DNS, outage, budget and actions."""
+    panels = with_panel(whole)
+    assert panels
+    assert all(sum(line.startswith(" recovery ") for line in lines) == 1 for lines in panels)
+    seen = "\n".join(line for lines in panels for line in lines)
+    for words in (
+        "steady state", "failing over", "users are out", "of 60 s allowed", "served by", "westus3 100 %", "authority",
+        "OUT for at least", "lost,", "✓ stop app", "undo: ", "since the first change",
+    ):  # fmt: skip
+        assert words in seen, words
+
+
+def test_pytest_stays_readable(whole: Followed) -> None:
+    """What pytest says is there from its first line to its last, no panel is left over, and the cursor is back."""
+    lines = whole.everything.splitlines()
+    assert "test session starts" in whole.everything
+    assert "1 passed" in whole.everything, whole.everything
+    assert any(line == "." for line in lines)
+    assert whole.findings["verdict"] in whole.everything
+    assert not any(line.startswith(" recovery ") for line in lines)
+    assert (whole.code, whole.cursor) == ("0", "1")
+
+
+def test_the_page_shows_the_same(whole: Followed) -> None:
+    """The page updates by itself, with what the terminal shows, asks for nothing but itself, and complains of nothing."""
+    seen = "\n".join(whole.pages)
+    for words in ("steady state", "failing over", "OUT", "of 60 s allowed", "authority", "stop app", "to come"):
+        assert words in seen, words
+    assert whole.complaints == []
+    assert {url.split("?")[0].removeprefix(whole.address) for url in whole.requests} == {
+        "",
+        "state.json",
+        "report.html",
+    }
+
+
+def test_the_page_ends_as_the_report(whole: Followed) -> None:
+    """When the drill is over the page is the finished report, still readable after the server is gone."""
+    assert whole.left_at == f"{whole.address}report.html"
+    assert whole.findings["verdict"] in whole.report
+    assert "Where the time went" in whole.report
+
+
+def test_every_form_is_there_and_sealed(whole: Followed) -> None:
+    """Cucumber JSON, metrics and figures are left with the run, and the seal covers each of them."""
+    assert journal.verify(whole.run) == []
+    [feature] = json.loads((whole.run / "cucumber.json").read_text("utf-8"))
+    [scenario] = feature["elements"]
+    assert (feature["uri"], scenario["name"]) == (
+        "features/failover.feature",
+        "The web app fails over by the playbook",
+    )
+    assert {each["result"]["status"] for each in scenario["steps"]} == {"passed"}
+    recovery = repr(whole.findings["recovery"]["time_s"])
+    assert recovery in (whole.run / "metrics.txt").read_text("utf-8")
+    assert recovery in (whole.run / "figures.csv").read_text("utf-8")
+
+
+def test_ci_finds_its_forms(whole: Followed) -> None:
+    """The JUnit case carries verdict and figures, and the job's summary is report.md."""
+    case = ET.parse(whole.where / "junit.xml").find(".//testcase")
+    assert case is not None
+    properties = {each.get("name"): each.get("value") for each in case.iterfind("properties/property")}
+    assert properties["verdict"] == whole.findings["verdict"]
+    assert properties["recovery_time_s"] == repr(whole.findings["recovery"]["time_s"])
+    summary = (whole.where / "summary.md").read_text("utf-8")
+    assert summary.strip() == (whole.run / "report.md").read_text("utf-8").strip()
+
+
+def test_a_wide_terminal_shows_all_steps(interrupted: Followed) -> None:
+    """At 200x50 every step stands beside the rest, marked as passed, under way or to come."""
+    panel = "\n".join(with_panel(interrupted)[-1])
+    assert "✓ Given the estate is in steady state" in panel
+    assert "· Then the estate is in steady state again" in panel
+
+
+def test_passed_steps_are_told_with_v(interrupted: Followed) -> None:
+    """With -v each Gherkin step is printed as it passes, above the panel, and stays."""
+    assert re.search(r"^ +\d+\.\d s  ✓ Given the estate is in steady state$", interrupted.everything, re.MULTILINE)
+
+
+def test_ctrl_c_ends_it_cleanly(interrupted: Followed) -> None:
+    """Ctrl-C puts the estate back, takes the panel away, gives the cursor back, and leaves pytest's own last words."""
+    assert "KeyboardInterrupt" in interrupted.everything
+    assert not any(line.startswith(" recovery ") for line in interrupted.everything.splitlines())
+    assert (interrupted.code, interrupted.cursor) == ("2", "1")
+    assert any("interrupted, putting back" in line for lines in interrupted.screens for line in lines)
+    assert interrupted.findings["drill"]["restored"] == "yes"
+    assert journal.verify(interrupted.run) == []
+
+
+def test_the_page_ends_as_a_report_of_an_interruption(interrupted: Followed) -> None:
+    """After Ctrl-C the page becomes the report, too, which says first that the drill was interrupted."""
+    assert interrupted.left_at == f"{interrupted.address}report.html"
+    assert interrupted.report.index("Interrupted") < interrupted.report.index("Where the time went")
+    statuses = [
+        each["result"]["status"]
+        for each in json.loads((interrupted.run / "cucumber.json").read_text("utf-8"))[0]["elements"][0]["steps"]
+    ]
+    assert statuses[-1] == "skipped"
