@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from local_estate.arm_sites_defaults import SITE, WEB_CONFIG
 from local_estate.locations import display
 from local_estate.topology import WebApp
 
@@ -66,63 +67,28 @@ def _properties(subscription: str, app: WebApp, address: str, trafficked: tuple[
     space = f"{app.group}-{display(app.location).replace(' ', '')}webspace"
     stamp = stamp_of(app)
     return {
+        **SITE,
         "name": f"{parent}({slot})" if slot else parent,
         "state": app.state,
         "hostNames": names,
         "webSpace": space,
         "selfLink": f"https://{stamp}.api.azurewebsites.windows.net:454/subscriptions/{subscription}/webspaces/{space}/sites/{parent}",
         "repositorySiteName": parent,
-        "owner": None,
-        "usageState": "Normal",
-        "enabled": True,
-        "adminEnabled": True,
-        "afdEnabled": False,
         "enabledHostNames": [*names, scm],
-        "siteProperties": {
-            "metadata": None,
-            "properties": [{"name": "LinuxFxVersion", "value": ""}, {"name": "WindowsFxVersion", "value": None}],
-            "appSettings": None,
-        },
-        "availabilityState": "Normal",
-        "sslCertificates": None,
-        "csrs": [],
-        "cers": None,
-        "siteMode": None,
         "hostNameSslStates": [
             _ssl_state(app.default_host, app),
             *(_ssl_state(name, app) for name in names if name != app.default_host),
             _ssl_state(scm, app, "Repository"),
         ],
-        "computeMode": None,
-        "serverFarm": None,
         "serverFarmId": app.plan or default_plan(subscription, app),
         "reserved": "linux" in app.kind,
-        "isXenon": False,
-        "hyperV": False,
         "lastModifiedTimeUtc": modified(app),
-        "storageRecoveryDefaultState": "Running",
-        "contentAvailabilityState": "Normal",
-        "runtimeAvailabilityState": "Normal",
-        "dnsConfiguration": {},
-        "vnetRouteAllEnabled": False,
         "siteConfig": _thin_config(app),
-        "functionAppConfig": None,
         "deploymentId": parent,
         "slotName": slot or None,
         "trafficManagerHostNames": list(trafficked) or None,
         "sku": app.sku,
-        "scmSiteAlsoStopped": False,
-        "targetSwapSlot": None,
-        "hostingEnvironment": None,
-        "hostingEnvironmentProfile": None,
         "clientAffinityEnabled": app.affinity,
-        "clientCertEnabled": False,
-        "clientCertMode": "Required",
-        "clientCertExclusionPaths": None,
-        "hostNamesDisabled": False,
-        "ipMode": "IPv4",
-        "vnetBackupRestoreEnabled": False,
-        "domainVerificationIdentifiers": None,
         "customDomainVerificationId": hashlib.sha256(subscription.encode()).hexdigest().upper(),
         "kind": app.kind,
         "inboundIpAddress": address,
@@ -131,30 +97,13 @@ def _properties(subscription: str, app: WebApp, address: str, trafficked: tuple[
         "ftpsHostName": f"ftps://{stamp}.ftp.azurewebsites.windows.net/site/wwwroot",
         "outboundIpAddresses": OUTBOUND,
         "possibleOutboundIpAddresses": OUTBOUND,
-        "containerSize": 0,
-        "dailyMemoryTimeQuota": 0,
-        "suspendedTill": None,
-        "siteDisabledReason": 0,
-        "functionExecutionUnitsCache": None,
-        "maxNumberOfWorkers": None,
         "homeStamp": stamp,
-        "cloningInfo": None,
-        "hostingEnvironmentId": None,
         "tags": dict(app.tags) if app.tags is not None else None,
         "resourceGroup": app.group,
         "defaultHostName": app.default_host,
         "slotSwapStatus": app.given.get("slotSwapStatus"),
         "httpsOnly": app.https_only,
-        "redundancyMode": "None",
-        "inProgressOperationId": None,
-        "geoDistributions": None,
-        "privateEndpointConnections": [],
         "publicNetworkAccess": app.given.get("publicNetworkAccess", "Enabled"),
-        "buildVersion": None,
-        "targetBuildVersion": None,
-        "storageAccountRequired": False,
-        "virtualNetworkSubnetId": None,
-        "keyVaultReferenceIdentity": "SystemAssigned",
     }
 
 
@@ -209,7 +158,7 @@ def config_json(subscription: str, app: WebApp, name: str, properties: Mapping[s
 
 def web_config(app: WebApp) -> JsonObject:
     """Return the properties of config/web: defaults, then what was set."""
-    return {**WEB_DEFAULTS, **app.web_config}
+    return {**WEB_CONFIG, **app.web_config}
 
 
 def slot_names_json(app: WebApp) -> JsonObject:
@@ -259,63 +208,3 @@ def unique_host(name: str, location: str) -> str:
     digest = hashlib.sha256(f"{name}/{region}".encode()).digest()
     alphabet = "abcdefgh0123456789"
     return f"{name}-{''.join(alphabet[b % len(alphabet)] for b in digest[:16])}.{region}-01.azurewebsites.net".lower()
-
-
-_OPEN = [
-    {
-        "ipAddress": "Any",
-        "action": "Allow",
-        "priority": 2147483647,
-        "name": "Allow all",
-        "description": "Allow all access",
-    }
-]
-
-WEB_DEFAULTS: JsonObject = {
-    "numberOfWorkers": 1,
-    "defaultDocuments": ["Default.htm", "Default.html", "index.htm", "index.html", "hostingstart.html"],
-    "netFrameworkVersion": "v4.0",
-    "phpVersion": "",
-    "pythonVersion": "",
-    "nodeVersion": "",
-    "powerShellVersion": "",
-    "linuxFxVersion": "",
-    "windowsFxVersion": None,
-    "requestTracingEnabled": False,
-    "remoteDebuggingEnabled": False,
-    "httpLoggingEnabled": False,
-    "logsDirectorySizeLimit": 35,
-    "detailedErrorLoggingEnabled": False,
-    "publishingUsername": None,
-    "appSettings": None,
-    "connectionStrings": None,
-    "scmType": "None",
-    "use32BitWorkerProcess": True,
-    "webSocketsEnabled": False,
-    "alwaysOn": False,
-    "appCommandLine": "",
-    "managedPipelineMode": "Integrated",
-    "virtualApplications": [
-        {"virtualPath": "/", "physicalPath": "site\\wwwroot", "preloadEnabled": False, "virtualDirectories": None}
-    ],
-    "loadBalancing": "LeastRequests",
-    "experiments": {"rampUpRules": []},
-    "autoHealEnabled": False,
-    "vnetName": "",
-    "vnetRouteAllEnabled": False,
-    "publicNetworkAccess": "Enabled",
-    "cors": None,
-    "localMySqlEnabled": False,
-    "ipSecurityRestrictions": _OPEN,
-    "scmIpSecurityRestrictions": _OPEN,
-    "scmIpSecurityRestrictionsUseMain": False,
-    "http20Enabled": False,
-    "minTlsVersion": "1.2",
-    "scmMinTlsVersion": "1.2",
-    "ftpsState": "FtpsOnly",
-    "preWarmedInstanceCount": 0,
-    "healthCheckPath": None,
-    "functionsRuntimeScaleMonitoringEnabled": False,
-    "minimumElasticInstanceCount": 0,
-    "azureStorageAccounts": {},
-}
