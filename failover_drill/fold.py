@@ -52,7 +52,8 @@ class Fold:
         population = records["population"]
         uncut = columns.uncut
         judged = uncut & np.isin(population, [int(each) for each in lens.judged])
-        whole = Stream(columns.sent_ns, columns.sent_ns + columns.took_ns, records["outcome"], population)
+        done, due = columns.sent_ns + columns.took_ns, records["intended_ns"]
+        whole = Stream(columns.sent_ns, done, records["outcome"], population, due)
         straight = columns.good & (records["flags"] & Flag.RETRIED == 0)
         return cls(
             Tally.of(columns, lens.names, judged, lens.anchor),

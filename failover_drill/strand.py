@@ -32,12 +32,14 @@ EPISODE = np.dtype(
         ("before_ns", "<i8"),  # last good before it was sent, or NONE_NS
         ("first_ns", "<i8"),  # first bad sent
         ("last_ns", "<i8"),  # last bad sent
+        ("first_due_ns", "<i8"),  # the same two, as the grid had them
+        ("last_due_ns", "<i8"),
         ("after_ns", "<i8"),  # first good after it was sent, or NONE_NS
         ("after_done_ns", "<i8"),  # … and was answered
         ("bad", "<i8"),
         ("good", "<i8"),  # inside it
         ("goods_before", "<i8"),  # good samples of the strand before it
-        ("apart_ns", "<i8"),  # the longest distance between two neighbouring bad samples in it
+        ("apart_ns", "<i8"),  # the longest distance between two neighbouring bad samples in it, by the grid
         ("lost2_ns", "<i8"),  # twice the integral of badness from first to last
         ("noise_us2", "<f8"),  # Σ gap² over the changes of state from first to last; in µs, so that sums are exact
         ("outcomes", "<u4", (len(Outcome),)),
@@ -51,15 +53,20 @@ Episodes = np.ndarray[tuple[int], np.dtype[np.void]]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Samples of one stream as columns, in order of sending, none of them cut."""
+    """Samples of one stream as columns, in order of sending, none of them cut.
+
+    `due_ns` is when the grid said to send (where not given: when they were sent).
+    """
 
     sent_ns: Ints
     done_ns: Ints
     outcome: NDArray[np.uint8]
     population: NDArray[np.uint8]
+    due_ns: Ints | None = None
 
     def only(self, chosen: NDArray[np.bool_]) -> Stream:
-        return Stream(self.sent_ns[chosen], self.done_ns[chosen], self.outcome[chosen], self.population[chosen])
+        due = None if self.due_ns is None else self.due_ns[chosen]
+        return Stream(self.sent_ns[chosen], self.done_ns[chosen], self.outcome[chosen], self.population[chosen], due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,9 @@ def _bad_runs(stream: Stream, bad: NDArray[np.bool_]) -> Episodes:
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
     runs = np.zeros(len(begins), EPISODE)
     sent, last = stream.sent_ns, len(bad) - 1
+    due = sent if stream.due_ns is None else stream.due_ns
     runs["first_ns"], runs["last_ns"] = sent[begins], sent[ends]
+    runs["first_due_ns"], runs["last_due_ns"] = due[begins], due[ends]
     runs["before_ns"] = np.where(begins > 0, sent[np.maximum(begins - 1, 0)], NONE_NS)
     after = np.minimum(ends + 1, last)
     runs["after_ns"] = np.where(ends < last, sent[after], NONE_NS)
@@ -164,7 +173,8 @@ def _bad_runs(stream: Stream, bad: NDArray[np.bool_]) -> Episodes:
     runs["goods_before"] = begins - (np.cumsum(runs["bad"]) - runs["bad"])
     runs["lost2_ns"] = 2 * (runs["last_ns"] - runs["first_ns"])
     if len(begins):
-        distances = np.diff(sent[bad], prepend=sent[bad][0])
+        # by the grid: where the generator stalled, nothing was sent, which is no sign of an outage that thins out
+        distances = np.diff(due[bad], prepend=due[bad][0])
         heads = np.cumsum(runs["bad"]) - runs["bad"]
         distances[heads] = 0
         runs["apart_ns"] = np.maximum.reduceat(distances, heads)
@@ -194,7 +204,7 @@ def join(episodes: Episodes, glued: NDArray[np.bool_]) -> Episodes:
     starts = np.flatnonzero(np.concatenate([[True], ~glued]))
     ends = np.append(starts[1:] - 1, len(episodes) - 1)
     joined = episodes[starts]
-    for name in ("last_ns", "after_ns", "after_done_ns"):
+    for name in ("last_ns", "last_due_ns", "after_ns", "after_done_ns"):
         joined[name] = episodes[name][ends]
     joined["bad"] = np.add.reduceat(episodes["bad"], starts)
     joined["outcomes"] = np.add.reduceat(episodes["outcomes"], starts, axis=0)
@@ -203,7 +213,7 @@ def join(episodes: Episodes, glued: NDArray[np.bool_]) -> Episodes:
         ("good", goods, np.add),
         ("lost2_ns", fading + rising, np.add),
         ("noise_us2", noise, np.add),
-        ("apart_ns", apart, np.maximum),
+        ("apart_ns", behind["first_due_ns"] - ahead["last_due_ns"], np.maximum),
     ):
         seams = np.concatenate([[0], np.where(glued, between, 0)]).astype(episodes[name].dtype)
         joined[name] = gather(gather.reduceat(episodes[name], starts), gather.reduceat(seams, starts))
