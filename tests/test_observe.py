@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
@@ -93,6 +94,25 @@ def test_a_budget_that_is_overspent(server: FaultServer) -> None:
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "MISSED" in out
+
+
+@pytest.mark.slow
+def test_a_load_process_that_is_killed(server: FaultServer, tmp_path: Path) -> None:
+    """What it had written is read, judged INCONCLUSIVE with the reason, and reported; at most half a second is lost."""
+    url, directory = f"http://127.0.0.1:{server.port}/", tmp_path / "report"
+    with observing(url, "--for", "40", "--rate", "20", "--report", str(directory)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(2)
+        (load,) = psutil.Process(process.pid).children()
+        load.kill()
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the instrument was not fit" in out
+    assert "died before the end" in out
+    instrument = json.loads((directory / "findings.json").read_text("utf-8"))["instrument"]
+    assert instrument["recorded"] >= 20
+    assert (directory / "report.html").exists()
 
 
 @pytest.mark.parametrize(
