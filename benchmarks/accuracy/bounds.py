@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from common import Case, FaultServer, cases_of, duration_s, now_anchor, random_schedule, start_ours, where_and_when
 
+LISTED = 40
+
 
 def main() -> int:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,13 +67,12 @@ def report(cases: list[Case]) -> int:
         at_rate = [case for case in cases if case.rate == rate]
         for kind in [*sorted({case.truth.kind for case in at_rate}), "all"]:
             worst |= line(rate, kind, [case for case in at_rate if kind in ("all", case.truth.kind)])
-    for case in cases:
-        if not case.held:
-            print(
-                f"  not held: {case.rate:g}/s {case.truth.kind} {case.truth.length_s:.4f} s in {case.found} outages, "
-                f"{case.at_least_s:.4f}..{case.at_most_s:.4f} s, lag {case.lag_s * 1e3:.1f} ms, "
-                f"truth unsure by {case.truth.unsure_s * 1e3:.2f} ms"
-            )
+    for case in [case for case in cases if not case.held][:LISTED]:
+        print(
+            f"  not held: {case.rate:g}/s {case.truth.kind} {case.truth.length_s:.4f} s in {case.found} outages, "
+            f"{case.at_least_s:.4f}..{case.at_most_s:.4f} s, lag {case.lag_s * 1e3:.1f} ms, "
+            f"truth unsure by {case.truth.unsure_s * 1e3:.2f} ms"
+        )
     return worst
 
 

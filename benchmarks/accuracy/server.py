@@ -127,6 +127,7 @@ async def until(instant_ns: int) -> None:
 async def main(address: str, schedule: str, truth: str) -> None:
     with contextlib.suppress(OSError):  # the truth, too, should not wait for the processor
         os.setpriority(os.PRIO_PROCESS, 0, -10)
+        Path("/proc/self/autogroup").write_text("-10")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server = Server(address)
