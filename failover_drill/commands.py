@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from failover_drill import books, forecast_command, journal, observe, record, selftest, settings
+from failover_drill import books, forecast_command, journal, observe, preflight_command, record, selftest, settings
 from failover_drill.errors import SettingsError
 
 NO = 1
@@ -17,7 +16,7 @@ NO = 1
 app = typer.Typer()
 config = typer.Typer(help="Read drill.toml.", no_args_is_help=True)
 app.add_typer(config, name="config")
-for part in (books, forecast_command, observe, selftest):
+for part in (books, forecast_command, observe, preflight_command, selftest):
     part.register(app)
 
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, such as reports/latest")]
@@ -66,25 +65,6 @@ def restore(
         code = rescue.rescue_alone(directory, typer.echo, dry_run=dry_run)
     if code:
         raise typer.Exit(code)
-
-
-@app.command()
-def preflight(
-    feature: Annotated[Path, typer.Argument(metavar="FEATURE", help="the playbook")] = Path(
-        "features/failover.feature"
-    ),
-    target: Annotated[str | None, typer.Option(metavar="NAME", help="which [target.NAME] of drill.toml")] = None,
-    estate: Annotated[Path | None, typer.Option(metavar="READY.json", help="the local estate's ready line")] = None,
-) -> None:
-    """Show what a drill would do: all reads and guards, the plan with each undo, the forecast. Changes nothing."""
-    import subprocess
-
-    command = [sys.executable, "-m", "pytest", str(feature), "--dry-run", "-q"]
-    for option, value in (("--target", target), ("--estate", estate)):
-        command += [option, str(value)] if value is not None else []
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        raise typer.Exit(NO)
 
 
 @config.command()

@@ -7,6 +7,7 @@ an error, and an unknown outcome (timeout, reset) is settled by reading again, w
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ VOLATILE = frozenset({"etag", "lastModifiedTimeUtc", "endpointMonitorStatus", "p
 OWN_TAGS = frozenset({"failover-drill-lock", "failover-drill-stop"})  # how drills and people talk to drills: no drift
 ONCE: dict[str, Any] = {"retry_total": 0}
 TAGS_VERSION, GROUPS_VERSION, PERMISSIONS_VERSION = "2021-04-01", "2021-04-01", "2022-04-01"
+PLANS_VERSION = "2024-04-01"
 
 
 def _translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -174,6 +176,17 @@ class ArmPlatform:
     def permissions(self, resource_id: str) -> Sequence[Permission]:
         found = self._get(f"{resource_id}/providers/Microsoft.Authorization/permissions", PERMISSIONS_VERSION)
         return [Permission(tuple(p.get("actions") or ()), tuple(p.get("notActions") or ())) for p in found["value"]]
+
+    @_translated("read the settings of")
+    def setting_digests(self, app_id: str) -> Mapping[str, str]:
+        """Return the name of each application setting and a digest of its value: the values are secrets, and go no further."""
+        found = self._web.web_apps.list_application_settings(group_name(app_id), resource_name(app_id)).properties
+        return {name: hashlib.sha256(str(value).encode()).hexdigest() for name, value in (found or {}).items()}
+
+    @_translated("read plan")
+    def plan(self, plan_id: str) -> Mapping[str, Any]:
+        """Return an App Service plan as ARM shows it: its `sku` has name and capacity."""
+        return self._get(plan_id, PLANS_VERSION)
 
     def _get(self, path: str, version: str) -> dict[str, Any]:
         """Read what no client of ours has a method for, through the same pipeline."""
