@@ -16,6 +16,7 @@ from rich.text import Text
 
 from failover_drill.live import Gauge, Line, Showing
 
+ECHO = 4  # columns left free at the right: a terminal echoes ^C at the cursor, and a panel that it wraps cannot be taken away
 BAR = 20  # characters of a gauge
 WIDE, TALL = 130, 30  # from this size on, all steps are shown beside the rest
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -78,7 +79,7 @@ class Screen:
         """Ask the terminal itself for its size: the usual descriptors are pytest's while a test runs."""
         size = os.get_terminal_size(self._terminal.fileno())
         if size.columns and size.lines:
-            self._console.size = (size.columns, size.lines)
+            self._console.size = (max(1, size.columns - ECHO), size.lines)
 
 
 def panel(showing: Showing, width: int, height: int) -> RenderableType:
@@ -140,12 +141,11 @@ def _grid(rows: Sequence[tuple[str, Text]]) -> Table:
 
 
 def _steps(steps: Sequence[Line]) -> Table:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=1)
+    table = Table.grid()
     table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_column(no_wrap=True, justify="right", style="dim")
     for each in steps:
-        table.add_row(Text(each.mark, MARKS[each.mark]), Text(each.text, "dim" if each.mark == "·" else ""), each.when)
+        words = (each.text, "dim" if each.mark == "·" else "bold" if each.mark == "…" else "")
+        table.add_row(Text.assemble((each.mark, MARKS[each.mark]), " ", words, (each.when and f"  {each.when}", "dim")))
     return table
 
 

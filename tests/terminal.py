@@ -12,6 +12,7 @@ from types import TracebackType
 
 import pytest
 
+ENDED = "=ended="
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux on this machine")
 
 
@@ -22,10 +23,11 @@ class Terminal:
         self, where: Path, command: Sequence[str], size: tuple[int, int], environment: Mapping[str, str]
     ) -> None:
         settings = where / "tmux.conf"
-        settings.write_text("set -g remain-on-exit on\nset -g default-terminal tmux-256color\n", "utf-8")
+        settings.write_text("set -g default-terminal tmux-256color\n", "utf-8")
         self._socket = f"failover-drill-{uuid.uuid4().hex[:8]}"
         width, height = map(str, size)
-        start = ["-f", str(settings), "new-session", "-d", "-x", width, "-y", height, *command]
+        shell = ["sh", "-c", f'trap : INT; "$@"; echo "{ENDED} $?"; read wait', "sh"]
+        start = ["-f", str(settings), "new-session", "-d", "-x", width, "-y", height, *shell, *command]
         self._tmux(*start, environment=environment)
 
     def _tmux(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -48,7 +50,12 @@ class Terminal:
 
     @property
     def ended(self) -> bool:
-        return self.state("pane_dead") == "1"
+        return ENDED in self.everything()
+
+    @property
+    def status(self) -> int:
+        """The exit status of the command, once it has ended."""
+        return int(self.everything().rpartition(ENDED)[2])
 
     def until(self, holds: Callable[[], bool], within_s: float = 90) -> None:
         deadline = time.monotonic() + within_s

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -140,6 +140,7 @@ def test_dns_answers_with_their_age() -> None:
     assert told.names == (("authority", "westus3 for 5.0 s, TTL 5 s"),)
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(0, 26), max_size=8))
 def test_portions_do_not_matter(cuts: list[int]) -> None:
     """However the journal and the samples are portioned out, the same is shown in the end, but for when it was noticed."""
@@ -157,6 +158,7 @@ def test_portions_do_not_matter(cuts: list[int]) -> None:
         assert getattr(many, name) == getattr(one, name), name
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.lists(st.sampled_from([*Outcome]), max_size=6), min_size=1, max_size=4), st.randoms())
 def test_who_serves_adds_up(batches: list[list[Outcome]], random: Any) -> None:
     """For each population the shares of who serves it sum to one, whichever worker's numbers the regions came with."""
