@@ -8,8 +8,9 @@
        ▼
     look again ── at what nobody knows the outcome of: a call that was under way may take effect late
 
-Two needs bend the order (azure-facts §3.6): an endpoint is re-enabled only when its app answers directly, since Traffic
-Manager serves it before any probe has passed; an app is stopped again only when names have led elsewhere for a TTL.
+Three needs bend the order: what gives service back comes before what takes it away, since names leave a region only for one
+that serves; an endpoint is re-enabled only when its app answers directly, since Traffic Manager serves it before any probe has
+passed (azure-facts §3.6); an app is stopped again only when names have led elsewhere for a TTL.
 A resource that was changed more than once goes straight back to what it was first.
 """
 
@@ -29,6 +30,7 @@ from failover_drill.target import Region, Target
 APP, ENDPOINT, LOCK = "app", "endpoint", "lock"
 DEED, UNDO, LOCKING, WAKING = "deed", "undo", "lock", "wake"
 OWED = frozenset({DEED, LOCKING, WAKING})  # the purposes of changes that need an undo; an undo needs none
+TAKING = frozenset({"Stopped", "Disabled"})
 LOCK_TAG = "failover-drill-lock"
 DRAIN_MARGIN_S = 1.5  # resolvers keep an answer for up to TTL + 1 s (prototypes-estate §5)
 BACKOFF_S = 0.2
@@ -94,11 +96,12 @@ class Debt:
 
 
 def debts(promises: Sequence[Promise]) -> list[Debt]:
-    """Return what is owed to each resource, the one promised last first."""
+    """Return what is owed to each resource: first what gives service back, then what takes it away; newest first in each."""
     owed: dict[tuple[str, str], list[Promise]] = {}
     for promise in reversed(promises):
         owed.setdefault((promise.kind, promise.resource.lower()), []).append(promise)
-    return [Debt(found[-1], tuple(found)) for found in owed.values()]
+    found = [Debt(own[-1], tuple(own)) for own in owed.values()]
+    return sorted(found, key=lambda debt: debt.final.wanted in TAKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class Compensator:
         self._held_ns = 0
 
     def run(self, promises: Sequence[Promise]) -> list[str]:
-        """Redeem all, newest first; return what could not be, one line each. One failure does not stop the others."""
+        """Redeem all; return what could not be, one line each. One failure does not stop the others."""
         began_ns = self._clock.now_ns()
         self._debts = debts(promises)
         for debt in self._debts:
@@ -218,7 +221,7 @@ class Compensator:
                 if (other.final.kind, other.final.region, other.final.wanted) == (APP, region.name, "Running"):
                     self._redeem(other)
             self._until_serving(region)
-        elif promise.wanted in {"Stopped", "Disabled"}:
+        elif promise.wanted in TAKING:
             self._until_names_leave(region, drained=promise.kind == APP)
 
     def _settle(self, promise: Promise) -> None:

@@ -26,10 +26,10 @@ from benchmarks.safety.trial import Found, Strike, run, spread
 from tests.stage import COLD, Estate, estate
 
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
-STEPS = 15
 LONG_S = 6.0  # from the last guard to the seal, of the acts alone
 LATE_LONG_S = 15.0  # the same where each of ten writes takes a second more
-WHOLE = "features/failover.feature"
+WHOLE, WHOLE_STEPS = "features/failover.feature", 15
+ACTS, ACTS_STEPS = "benchmarks/safety/acts.feature", 8
 LATE = {"kind": "control_late", "late_s": 1.0, "only": "writes"}
 FAULTS: dict[str, tuple[dict[str, object], ...]] = {
     "throttled 30 %": ({"kind": "control_throttled", "probability": 0.3},),
@@ -41,12 +41,15 @@ FAULTS: dict[str, tuple[dict[str, object], ...]] = {
 SETS = ("boundaries", "random", "both", "faults")
 
 
-def strikes(sets: Iterable[str], signals: Iterable[str], count: int, rng: random.Random) -> Iterator[Strike]:
+def strikes(
+    sets: Iterable[str], signals: Iterable[str], count: int, rng: random.Random, *, whole: bool
+) -> Iterator[Strike]:
     """Yield every trial of the chosen sets."""
     chosen = list(signals)
     if "boundaries" in sets:
-        for step in (*range(STEPS), -(STEPS - 1)):
-            yield from (Strike(s, step, set_name="boundaries", feature=WHOLE) for s in chosen)
+        name, steps = (WHOLE, WHOLE_STEPS) if whole else (ACTS, ACTS_STEPS)
+        for step in (*range(steps), -(steps - 1)):
+            yield from (Strike(s, step, set_name="boundaries", feature=name) for s in chosen)
     if "random" in sets:
         for i in range(count):
             late = bool(i // len(chosen) % 2)
@@ -127,13 +130,14 @@ def main() -> int:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=SIGNALS)
     parser.add_argument("--count", type=int, default=100, help="trials of each random set")
+    parser.add_argument("--whole", action="store_true", help="the whole playbook at its boundaries, users included")
     parser.add_argument("--jobs", type=int, default=2, help="drills at once")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=90, help="begin no trial after this")
     parser.add_argument("--log", type=Path, help="one JSON line for each trial")
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    trials = list(strikes(options.sets, options.signals, options.count, rng))
+    trials = list(strikes(options.sets, options.signals, options.count, rng, whole=options.whole))
     rng.shuffle(trials)  # so that a run that is cut short has some of everything
     found = carry_out(trials, options.jobs, options.minutes * 60, options.log)
     print(table(found))

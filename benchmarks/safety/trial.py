@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,9 +131,10 @@ def _ended(process: subprocess.Popen[str]) -> str:
 
 def _strike(found: Found, strike: Strike, process: subprocess.Popen[str], estate: Estate, where: Path) -> float | None:
     """Wait for the instant and send the signal; None where the drill was over before."""
-    for fault in strike.faults:
-        estate.control("POST", "/_faults", dict(fault))
+    undoing = strike.set_name.startswith("undo")  # rehearses the undo under faults, not the acts
+    _misbehave(estate, () if undoing else strike.faults)
     found.reached = _await_instant(strike, process, where)
+    _misbehave(estate, strike.faults if undoing else ())
     if not found.reached:
         found.trouble.append("the drill ended before the instant came")
         return None
@@ -145,6 +146,11 @@ def _strike(found: Found, strike: Strike, process: subprocess.Popen[str], estate
     elif strike.signal != "none":
         process.send_signal(getattr(signal, f"SIG{strike.signal}"))
     return time.monotonic()
+
+
+def _misbehave(estate: Estate, faults: Iterable[Mapping[str, Any]]) -> None:
+    for fault in faults:
+        estate.control("POST", "/_faults", dict(fault))
 
 
 def _guardian_of(pid: int) -> int | None:

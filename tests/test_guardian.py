@@ -1,0 +1,188 @@
+"""Whatever ends a drill, the estate is put back: by the drill, by its guardian, or by `failover-drill restore`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from failover_drill import rescue
+from failover_drill.adapters.arm import ArmPlatform
+from failover_drill.clock import anchor
+from failover_drill.guards import resources
+from failover_drill.journal import FILE, FORMAT, Journal
+from failover_drill.record import boot_id
+from failover_drill.restoration import state_of
+from failover_drill.settings import Settings
+from failover_drill.targets import open_target
+from failover_drill.undo import Limits
+from tests.stage import COLD, ROOT, Estate, await_journal, estate, latest, start_drill
+from tests.test_drill_failover import settings_of, state
+
+ACTS = "benchmarks/safety/acts.feature"
+STRUCK = "primary disabled"
+QUICK_DOUBT = {"FAILOVER_DRILL__SAFETY__DOUBT_S": "3"}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    with estate(tmp_path_factory.mktemp("estate"), COLD) as running:
+        yield running
+
+
+def until_restored(where: Path, seconds: float = 120) -> Path:
+    """Wait until the newest run says that the estate was put back, and has its report."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        run = latest(where)
+        if run and (run / "report.html").exists() and state_of(run).restored and state_of(run).sealed:
+            return run
+        time.sleep(0.1)
+    raise AssertionError((latest(where) or where, "is not restored"))
+
+
+def restore(run: Path, stage: Estate, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from failover_drill.cli import main; main()", "restore", str(run)]
+    return subprocess.run([*command, "--estate", str(stage.file), *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def assert_secret(stage: Estate, run: Path, *outputs: str) -> None:
+    """No secret of the estate, and no bearer token, is in the run or in what was printed."""
+    texts = [path.read_bytes() for path in run.rglob("*") if path.is_file()] + [o.encode() for o in outputs]
+    for secret in (stage.ready["identity_header"], stage.ready["control_token"], "eyJ0eXAi", "Bearer eyJ"):
+        assert all(secret.encode() not in text for text in texts)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_killed(stage: Estate, tmp_path: Path) -> None:
+    """After SIGKILL in the middle of the acts the guardian puts everything back, reports who did, and tells no secret."""
+    before = settings_of(state(stage))
+    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT)
+    await_journal(tmp_path, "milestone", mark=STRUCK, seconds=120)
+    drill.kill()
+    output, _ = drill.communicate()
+    run = until_restored(tmp_path)
+    assert settings_of(state(stage)) == before
+    assert "put back by guardian" in (run / "report.md").read_text("utf-8")
+    assert_secret(stage, run, output)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_machine_lost(stage: Estate, tmp_path: Path) -> None:
+    """With the guardian gone, too, the next drill refuses and names the command, which restores, once."""
+    before = settings_of(state(stage))
+    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT)
+    await_journal(tmp_path, "milestone", mark=STRUCK, seconds=120)
+    guardian = guardian_of(drill.pid)
+    drill.kill()
+    os.kill(guardian, signal.SIGKILL)
+    drill.communicate()
+    run = latest(tmp_path)
+    assert run is not None
+    assert settings_of(state(stage)) != before
+
+    refused = start_drill(tmp_path, stage.file, feature=ACTS)
+    output, _ = refused.communicate(timeout=120)
+    assert refused.returncode == 1
+    assert f"run `failover-drill restore {run}`" in output
+
+    shown = restore(run, stage, "--dry-run")
+    assert "would put back: app proseware-eastus → Running" in shown.stdout
+    assert settings_of(state(stage)) != before
+    done = restore(run, stage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert settings_of(state(stage)) == before
+    assert "nothing outstanding" in restore(run, stage).stdout
+    assert_secret(stage, run, output, shown.stdout, done.stdout, done.stderr)
+
+
+def guardian_of(pid: int) -> int:
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            if b"failover_drill.guardian" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    raise AssertionError("there is no guardian")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_ctrl_c_twice(stage: Estate, tmp_path: Path) -> None:
+    """The second Ctrl-C leaves the rest to the guardian, at once, and says so."""
+    before = settings_of(state(stage))
+    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT)
+    await_journal(tmp_path, "milestone", mark=STRUCK, seconds=120)
+    drill.send_signal(signal.SIGINT)
+    await_journal(tmp_path, "interrupted", reason="SIGINT", seconds=60)
+    time.sleep(0.4)  # a second press, not a bounce of the first
+    drill.send_signal(signal.SIGINT)
+    output, _ = drill.communicate(timeout=60)
+    assert drill.returncode == 130, output
+    assert "left to the guardian" in output
+    until_restored(tmp_path)
+    assert settings_of(state(stage)) == before
+
+
+@pytest.mark.timeout(200)
+def test_a_call_that_takes_effect_late(stage: Estate, tmp_path: Path) -> None:
+    """A change that was under way when the drill died, and lands after its undo was found needless, is put back all the same."""
+    before = settings_of(state(stage))
+    with open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _):
+        platform = ArmPlatform(target)
+        run = tmp_path / "reports" / "drill" / "run"
+        run.mkdir(parents=True)
+        journal = Journal(run / FILE)
+        journal.append("header", header(target.primary.name, target.secondary.name, asdict(target)))
+        snapshot = {i: platform.snapshot(i) for i in resources(target)}
+        journal.append("snapshot", {"resources": snapshot})
+        undo = {"kind": "endpoint", "resource": target.primary.endpoint_id, "wanted": "Enabled"}
+        promise = {"id": "p1", "verb": "disable endpoint", "resource": undo["resource"], "region": target.primary.name}
+        journal.append("promise", {**promise, "purpose": "deed", "before": {"state": "Enabled"}, "undo": undo})
+        journal.close()
+        stage.control("POST", "/_faults", {"kind": "control_late", "late_s": 2.0, "operation": "Endpoints_Update"})
+        late = threading.Thread(
+            target=lambda: platform.set_endpoint(target.primary.endpoint_id, enabled=False), daemon=True
+        )
+        late.start()
+        time.sleep(0.3)
+        stage.control("DELETE", "/_faults")
+        said: list[str] = []
+        assert rescue.rescue(run, "test", said.append) == 0
+        late.join(10)
+        assert settings_of(state(stage)) == before
+        assert state_of(run).restored
+        assert any(line.startswith("looking again in") for line in said)
+        carried = [e for e in stage.truth("write") if e.get("carried_out") and e["path"].endswith("/eastus")]
+        assert len(carried) >= 2, "the late call must have landed for this to prove anything"
+
+
+def header(primary: str, secondary: str, target: dict[str, object]) -> dict[str, object]:
+    objectives = {"judged": ["FRESH"]}
+    return {
+        "schema": FORMAT,
+        "drill": "drill",
+        "run": "run",
+        "anchor": asdict(anchor()),
+        "boot": boot_id(),
+        "pid": os.getpid(),
+        "limits": asdict(Limits(30, 10, 0.1, 6)),
+        "patience_s": 0,
+        "target": target,
+        "primary": primary,
+        "secondary": secondary,
+        "interval_ns": 10_000_000,
+        "latency_limit_ns": 1_000_000_000,
+        "time_scale": 20.0,
+        "ttl_s": 1,
+        "objectives": objectives,
+        "environment": {},
+    }

@@ -1,0 +1,337 @@
+"""Each guard refuses in one line of its own, and nothing reaches the control plane that could change anything."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from failover_drill.adapters.arm import ArmPlatform
+from failover_drill.adapters.direct import DirectAsker
+from failover_drill.blocked_times import blocked
+from failover_drill.errors import Unsafe
+from failover_drill.guardian import Guardian
+from failover_drill.guards import ALLOWED, ALLOWED_TAG, STOP_TAG, Consent, group_of, may, refuse_outright
+from failover_drill.lock import Lock
+from failover_drill.platform import Permission
+from failover_drill.preflight import rehearse
+from failover_drill.settings import CalendarTable, SafetyTable, Settings
+from failover_drill.target import Target
+from failover_drill.targets import open_target
+from failover_drill.undo import LOCK_TAG
+from tests.stage import COLD, Estate, estate, run_drill
+
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+REAL = {"local": False, "subscription_id": SUBSCRIPTION, "name": "production"}
+LISTED = SafetyTable(subscriptions=(SUBSCRIPTION,))
+NOW_S = datetime(2026, 12, 24, 16, 30, tzinfo=UTC).timestamp()
+NEVER = "2999-01-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    with estate(tmp_path_factory.mktemp("estate")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unfit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """An estate whose secondary lacks the custom host and runs another version, and whose identity may not start apps."""
+    regions = [
+        {"location": "East US", "version": "1.0.0"},
+        {"location": "West US 3", "version": "0.9.0", "host_bound": False},
+    ]
+    config = {**COLD, "regions": regions, "identity": {"not_role": ["Microsoft.Web/sites/start/*"]}}
+    with estate(tmp_path_factory.mktemp("unfit"), config) as running:
+        yield running
+
+
+@pytest.fixture
+def target(stage: Estate, tmp_path: Path) -> Iterator[Target]:
+    with open_target(Settings(), "local", stage.file, tmp_path / "log") as (opened, _):
+        yield opened
+
+
+def settings(tmp_path: Path, **tables: Mapping[str, Any]) -> Settings:
+    plain: dict[str, Any] = {"drill": {"reports": str(tmp_path / "reports")}, **tables}
+    return Settings.model_validate(plain)
+
+
+def refusal(stage: Estate, target: Target, chosen: Settings) -> str:
+    """Why no drill may begin; "" where one may. Nothing may have been written by asking."""
+    written = len(stage.writes())
+    try:
+        rehearse(chosen, target, Consent())
+    except Unsafe as error:
+        return str(error)
+    finally:
+        assert len(stage.writes()) == written
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("change", "consent", "safety", "said"),
+    [
+        pytest.param({}, Consent(), SafetyTable(), "", id="the harness's own estate"),
+        pytest.param(
+            {"arm_url": "https://management.azure.com"},
+            Consent(),
+            SafetyTable(),
+            "not on the allow-list",
+            id="posing as local",
+        ),
+        pytest.param(
+            REAL,
+            Consent(True, True),
+            SafetyTable(),
+            "is not on the allow-list: [safety] subscriptions",
+            id="not listed",
+        ),
+        pytest.param(
+            REAL, Consent(False, True), LISTED, "must be asked for with --target production", id="not asked for"
+        ),
+        pytest.param(
+            REAL,
+            Consent(True),
+            LISTED,
+            f"add --yes-really, or set FAILOVER_DRILL_YES to its subscription {SUBSCRIPTION}",
+            id="not meant",
+        ),
+        pytest.param(REAL, Consent(True, False, "another"), LISTED, "add --yes-really", id="another was meant"),
+        pytest.param(REAL, Consent(True, True), LISTED, "", id="meant"),
+        pytest.param(REAL, Consent(True, False, SUBSCRIPTION), LISTED, "", id="named in the environment"),
+    ],
+)
+def test_only_what_was_meant(
+    change: dict[str, Any], consent: Consent, safety: SafetyTable, said: str, target: Target
+) -> None:
+    """Real Azure is drilled only on the allow-list, by --target, and with a second word that names it."""
+    found = ""
+    try:
+        refuse_outright(replace(target, **change), safety, CalendarTable(), consent, NOW_S)
+    except Unsafe as error:
+        found = str(error)
+    assert said in found if said else not found
+
+
+@pytest.mark.parametrize(
+    ("at", "dates", "windows", "by"),
+    [
+        ("2026-12-24 16:30", ["2026-12-24"], [], "2026-12-24"),
+        ("2026-12-25 00:00", ["2026-12-24"], [], ""),
+        ("2027-01-03 23:59", ["2026-12-20/2027-01-03"], [], "2026-12-20/2027-01-03"),
+        ("2026-12-24 16:30", [], ["Thu 16:00-24:00"], "Thu 16:00-24:00"),
+        ("2026-12-24 15:59", [], ["Thu 16:00-24:00"], ""),
+        ("2026-12-25 00:30", [], ["Thu 23:00-01:00"], "Thu 23:00-01:00"),
+        ("2026-12-26 00:30", [], ["Thu 23:00-01:00"], ""),
+        ("2026-12-27 08:00", [], ["Sat-Mon 08:00-10:00"], "Sat-Mon 08:00-10:00"),
+        ("2026-12-24 00:30", [], ["daily 23:00-01:00"], "daily 23:00-01:00"),
+    ],
+)
+def test_blocked_times(at: str, dates: list[str], windows: list[str], by: str) -> None:
+    """Dates count whole and both ends included; windows of the week to the minute, also over midnight."""
+    assert blocked(datetime.fromisoformat(at), dates, windows) == by
+
+
+def test_calendar_and_kill_switch(target: Target, tmp_path: Path) -> None:
+    """Both refuse before the control plane is asked anything, in the calendar's own time zone."""
+    calendar = CalendarTable(timezone="Europe/Berlin", blocked_windows=("Thu 17:00-18:00",))
+    with pytest.raises(
+        Unsafe, match=r"no drill now: \[calendar\] of drill.toml blocks Thu 17:00-18:00 \(Europe/Berlin\)"
+    ):
+        refuse_outright(target, SafetyTable(), calendar, Consent(), NOW_S)
+    switch = tmp_path / "STOP"
+    switch.touch()
+    with pytest.raises(Unsafe, match=f"drills are stopped: the file {switch} exists"):
+        refuse_outright(target, SafetyTable(kill_switch=str(switch)), CalendarTable(), Consent(), NOW_S)
+
+
+Tagging = Callable[[ArmPlatform, Target], object]
+
+
+def _tag_profile(name: str, value: str) -> Tagging:
+    return lambda platform, target: platform.set_tag(target.profile_id, name, value)
+
+
+def _unreleased(platform: ArmPlatform, target: Target) -> None:
+    for resource in (target.secondary.app_id, group_of(target.secondary.app_id)):
+        platform.remove_tag(resource, ALLOWED_TAG, ALLOWED)
+
+
+def _stopped_group(platform: ArmPlatform, target: Target) -> None:
+    platform.set_tag(group_of(target.profile_id), STOP_TAG, "incident 4711")
+
+
+def _mended(platform: ArmPlatform, target: Target) -> None:
+    profile, app = target.profile_id, target.secondary.app_id
+    for place in (profile, group_of(profile)):
+        platform.remove_tag(place, STOP_TAG, "")
+    platform.remove_tag(profile, LOCK_TAG, "")
+    for resource in (app, group_of(app)):
+        platform.set_tag(resource, ALLOWED_TAG, ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("tagging", "said"),
+    [
+        pytest.param(
+            _unreleased,
+            "proseware-westus3 is not released for drills: tag it, or its resource group, failover-drill: allowed",
+            id="not released",
+        ),
+        pytest.param(
+            _tag_profile(STOP_TAG, "incident"),
+            "drills are stopped: proseware is tagged failover-drill-stop=incident",
+            id="kill switch on the profile",
+        ),
+        pytest.param(
+            _stopped_group,
+            "drills are stopped: rg-proseware-global is tagged failover-drill-stop=incident 4711",
+            id="kill switch on its group",
+        ),
+        pytest.param(
+            _tag_profile(LOCK_TAG, f"run-7 ann@build until {NEVER}"),
+            f"another drill holds the lock: run run-7 of ann@build, {NEVER} at the latest",
+            id="locked",
+        ),
+        pytest.param(
+            _tag_profile(LOCK_TAG, "hands off"),
+            "the profile's tag failover-drill-lock is 'hands off'",
+            id="locked by no drill",
+        ),
+        pytest.param(_tag_profile(LOCK_TAG, str(Lock("run-7", "ann@build", 1.0))), "", id="an expired lock"),
+    ],
+)
+def test_tags(stage: Estate, target: Target, tagging: Tagging, said: str, tmp_path: Path) -> None:
+    """Tags release a resource, stop all drills, and lock the target."""
+    platform = ArmPlatform(target)
+    tagging(platform, target)
+    try:
+        found = refusal(stage, target, settings(tmp_path))
+    finally:
+        _mended(platform, target)
+    assert said in found if said else not found
+
+
+def test_only_what_drill_toml_lists(stage: Estate, target: Target, tmp_path: Path) -> None:
+    """Ids that do not exist, and an endpoint that leads to an app which is not listed, are refused."""
+    absent = replace(target, secondary=replace(target.secondary, app_id=target.secondary.app_id + "-not"))
+    assert "which cannot be read: read proseware-westus3-not: refused with 404" in refusal(
+        stage, absent, settings(tmp_path)
+    )
+    swapped = replace(target, secondary=replace(target.secondary, endpoint_id=target.primary.endpoint_id))
+    assert "endpoint eastus leads to" in refusal(stage, swapped, settings(tmp_path))
+
+
+def test_steady_state_and_budget(stage: Estate, target: Target, tmp_path: Path) -> None:
+    """The public name must lead to a primary that serves; what the drill is forecast to cost must be left."""
+    swapped = replace(target, primary=target.secondary, secondary=target.primary)
+    assert "steady state does not hold: westus3 answers 403" in refusal(stage, swapped, settings(tmp_path))
+    strict = settings(tmp_path, objectives={"availability": 99.9999, "window_days": 1})
+    assert (
+        "the error budget does not allow it: 0 s are left in the window, a drill is forecast to cost 4 s (3 s for the acts"
+        in refusal(stage, target, strict)
+    )
+
+
+def test_rights_and_fitness(unfit: Estate, tmp_path: Path) -> None:
+    """Without the right to undo nothing is done; nor with a secondary that could not take over."""
+    with open_target(Settings(), "local", unfit.file, tmp_path / "log") as (target, _):
+        assert (
+            "this identity may not Microsoft.Web/sites/start/action on proseware-eastus: without that a change could not"
+            in refusal(unfit, target, settings(tmp_path))
+        )
+        unasked = settings(tmp_path, safety={"check_rights": False})
+        assert "the secondary is not fit: www.proseware.example is bound to proseware-eastus" in refusal(
+            unfit, target, unasked
+        )
+
+
+@pytest.mark.parametrize(
+    ("actions", "not_actions", "allowed"),
+    [
+        (["*"], [], True),
+        (["Microsoft.Web/sites/*"], [], True),
+        (["microsoft.web/SITES/start/Action"], [], True),
+        (["*/action"], [], True),
+        (["*/read"], [], False),
+        (["*"], ["Microsoft.Web/sites/start/*"], False),
+        (["Microsoft.Web/sites"], [], False),
+        ([], [], False),
+    ],
+)
+def test_rights_as_arm_evaluates_them(actions: list[str], not_actions: list[str], allowed: bool) -> None:
+    """Actions less notActions, `*` for anything, whatever the case."""
+    assert may("Microsoft.Web/sites/start/action", [Permission(tuple(actions), tuple(not_actions))]) is allowed
+
+
+def test_one_role_suffices() -> None:
+    """A notAction takes away from its own role only."""
+    narrow, wide = Permission(("*",), ("Microsoft.Web/*",)), Permission(("Microsoft.Web/sites/start/action",))
+    assert may("Microsoft.Web/sites/start/action", [narrow, wide])
+
+
+def test_a_certificate_for_another_host(target: Target, tmp_path: Path) -> None:
+    """Where users come by https, the secondary must prove that it is the public host."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with TlsServer(authority, "another.example") as port:
+        asked = replace(target, scheme="https", port=port, ca_file=str(tmp_path / "ca.pem"))
+        said = DirectAsker(asked).certificate_trouble(replace(target.secondary, address="127.0.0.1"))
+    assert "its certificate is not valid for www.proseware.example" in said
+
+
+class TlsServer:
+    """Answers one TLS handshake with a certificate for *host*."""
+
+    def __init__(self, authority: trustme.CA, host: str) -> None:
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert(host).configure_cert(self._context)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        plain, _ = self._listener.accept()
+        try:
+            self._context.wrap_socket(plain, server_side=True).close()
+        except OSError:
+            plain.close()
+
+    def __enter__(self) -> int:
+        self._thread.start()
+        return int(self._listener.getsockname()[1])
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(10)
+        self._listener.close()
+
+
+def test_no_drill_without_a_guardian(tmp_path: Path) -> None:
+    """A guardian that cannot read the journal it is to guard ends, and that is noticed before the first change."""
+    guardian = Guardian(tmp_path)
+    assert guardian.trouble() == "the guardian ended"
+    guardian.dismiss()
+
+
+def test_a_refused_drill(stage: Estate, target: Target, tmp_path: Path) -> None:
+    """As people see it: one line, an exit status, a report that nothing was changed, and no write."""
+    platform = ArmPlatform(target)
+    platform.set_tag(target.profile_id, STOP_TAG, "incident")
+    written = len(stage.writes())
+    try:
+        drilled = run_drill(tmp_path, stage.file)
+    finally:
+        _mended(platform, target)
+    assert drilled.code == 1
+    assert "drills are stopped: proseware is tagged failover-drill-stop=incident" in drilled.output
+    assert "Traceback" not in drilled.output
+    assert drilled.findings["actions"] == []
+    assert not [w for w in stage.writes()[written:] if "/providers/Microsoft.Resources/tags/" not in w]
