@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover_drill.journal import Entry
-from failover_drill.undo import drift, flat, outstanding
+from failover_drill.undo import Promise, debts, drift, flat, outstanding
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -53,6 +53,26 @@ def test_outstanding(entries: list[Entry], left: list[str]) -> None:
 def test_outstanding_keeps_the_order() -> None:
     """Promises come back oldest first, so that reversing them undoes the newest first."""
     assert [p.id for p in outstanding([promise("a"), promise("b"), promise("c")])] == ["a", "b", "c"]
+
+
+def test_service_is_given_back_before_any_is_taken_away() -> None:
+    """Killed between the two endpoint changes: the primary's app comes first, or names would never leave the secondary."""
+    promised = [
+        Promise("stop", "app", "/sites/a", "eastus", "Running"),
+        Promise("start", "app", "/sites/b", "westus3", "Stopped"),
+        Promise("enable", "endpoint", "/endpoints/b", "westus3", "Disabled"),
+    ]
+    assert [d.final.id for d in debts(promised)] == ["stop", "enable", "start"]
+
+
+def test_a_resource_goes_straight_back() -> None:
+    """Changed twice, it is put back once, to what it was before the first change; both promises are redeemed by that."""
+    promised = [
+        Promise("first", "app", "/sites/a", "eastus", "Running", doubtful=False),
+        Promise("second", "app", "/Sites/A", "eastus", "Stopped", doubtful=True),
+    ]
+    (debt,) = debts(promised)
+    assert (debt.final.id, [p.id for p in debt.promises], debt.doubtful) == ("first", ["second", "first"], True)
 
 
 def test_drift_names_resource_and_key() -> None:
