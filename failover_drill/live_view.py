@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from threading import RLock
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live as Panel
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from failover_drill.live import Gauge, Line, Showing
 
 ECHO = 4  # columns left free at the right: a terminal echoes ^C at the cursor, and a panel that it wraps cannot be taken away
 BAR = 20  # characters of a gauge
+GUTTER = 3  # columns between the facts and the steps beside them
 WIDE, TALL = 130, 30  # from this size on, all steps are shown beside the rest
 LEVELS = "▁▂▃▄▅▆▇█"
 COLOURS = {"up": "green", "out": "bold red", "silent": "bold yellow", "waiting": "dim", "traffic ended": "dim"}
@@ -82,24 +82,24 @@ class Screen:
             self._console.size = (max(1, size.columns - ECHO), size.lines)
 
 
-def panel(showing: Showing, width: int, height: int) -> RenderableType:
-    """Return the panel for a terminal of this size; it leaves room above for what pytest says."""
-    head = Rule(Text.assemble((f" {_title(showing)} ", "bold")), align="left", style="dim")
+def panel(showing: Showing, width: int, height: int) -> Text:
+    """Return the panel for a terminal of this size; it leaves room above for what pytest says.
+
+    One text, put together by hand: tables cost five times as much to draw.
+    """
     beside = width >= WIDE and height >= TALL
-    facts = _facts(showing, (width * 3) // 5 if beside else width)
-    room = height - len(facts) - 4
-    facts += _rows(
-        "last",
-        [_line(each) for each in showing.actions[-max(0, min(room, 12 if beside else 4)) :]][::-1] if room > 0 else [],
-    )
-    body: RenderableType = _grid(facts)
+    left = width * 3 // 5 if beside else width
+    facts = _facts(showing, left)
+    room = max(0, min(height - len(facts) - 4, 12 if beside else 4))
+    actions = showing.actions[-room:][::-1] if room else ()
+    facts += _rows("last", [_line(each) for each in actions])
+    rows = _named(facts)
     if beside:
-        both = Table.grid(padding=(0, 3), expand=True)
-        both.add_column(ratio=3)
-        both.add_column(ratio=2)
-        both.add_row(body, _steps(showing.steps))
-        body = both
-    return Group(head, body)
+        rows = _side_by_side(rows, [_step(each) for each in showing.steps], left)
+    head = Text.assemble((f" {_title(showing)} ", "bold"), ("─" * width, "dim"))
+    for each in (head, *rows):
+        each.truncate(width, overflow="ellipsis" if each is not head else "crop")
+    return Text("\n", no_wrap=True).join([head, *rows])
 
 
 def _title(showing: Showing) -> str:
@@ -131,22 +131,23 @@ def _rows(name: str, texts: Sequence[Text]) -> list[tuple[str, Text]]:
     return [("" if i else name, text) for i, text in enumerate(texts)]
 
 
-def _grid(rows: Sequence[tuple[str, Text]]) -> Table:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for name, text in rows:
-        table.add_row(f" {name}", text)
-    return table
+def _named(rows: Sequence[tuple[str, Text]]) -> list[Text]:
+    width = max(len(name) for name, _ in rows)
+    return [Text.assemble((f" {name:<{width}} ", "dim"), text) for name, text in rows]
 
 
-def _steps(steps: Sequence[Line]) -> Table:
-    table = Table.grid()
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for each in steps:
-        words = (each.text, "dim" if each.mark == "·" else "bold" if each.mark == "…" else "")
-        table.add_row(Text.assemble((each.mark, MARKS[each.mark]), " ", words, (each.when and f"  {each.when}", "dim")))
-    return table
+def _side_by_side(ours: list[Text], theirs: list[Text], width: int) -> list[Text]:
+    rows = []
+    for one, other in zip_longest(ours, theirs, fillvalue=Text()):
+        row = one.copy()
+        row.truncate(width - GUTTER, overflow="ellipsis", pad=True)
+        rows.append(Text.assemble(row, " " * GUTTER, other))
+    return rows
+
+
+def _step(step: Line) -> Text:
+    words = (step.text, "dim" if step.mark == "·" else "bold" if step.mark == "…" else "")
+    return Text.assemble((step.mark, MARKS[step.mark]), " ", words, (step.when and f"  {step.when}", "dim"))
 
 
 def _line(line: Line) -> Text:
