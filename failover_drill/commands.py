@@ -51,6 +51,9 @@ def restore(
         Path | None, typer.Argument(metavar="[RUN]", help="the run to put back; else the newest that needs it")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what is outstanding and change nothing")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="every undo is done, and what still differs others have changed: let it be")
+    ] = False,
     estate: Annotated[Path | None, typer.Option(metavar="READY.json", help="the local estate's ready line")] = None,
     reports: Annotated[Path, typer.Option(metavar="DIR", help="where runs are kept")] = Path("reports"),
 ) -> None:
@@ -62,7 +65,7 @@ def restore(
         typer.echo(f"nothing to put back: every run under {reports} is restored")
         return
     with targets.identity_of(estate):
-        code = rescue.rescue_alone(directory, typer.echo, dry_run=dry_run)
+        code = rescue.rescue_alone(directory, typer.echo, dry_run=dry_run, accept=accept)
     if code:
         raise typer.Exit(code)
 

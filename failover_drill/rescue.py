@@ -85,7 +85,7 @@ def _listens(url: str) -> bool:
     return True
 
 
-def rescue_alone(directory: Path, say: Say, *, dry_run: bool) -> int:
+def rescue_alone(directory: Path, say: Say, *, dry_run: bool, accept: bool = False) -> int:
     """Put back a run from outside: beside a guardian, and never while its drill lives. Returns an exit status."""
     path = directory / FILE
     with alone_with(path, wait=False) as alone:
@@ -103,7 +103,13 @@ def rescue_alone(directory: Path, say: Say, *, dry_run: bool) -> int:
                 say(f"would put back: {promise}")
             say("would compare the estate with the snapshot taken at the start")
             return 1
-        return rescue(directory, "restore", say)
+        code = rescue(directory, "restore", say)
+        if code and accept and not state_of(directory).promises:
+            settle(directory, "restore", "a person accepted what others have changed since")
+            seal(directory, "restore")
+            say("accepted: the run counts as put back")
+            return 0
+        return code
 
 
 def newest_unrestored(reports: Path) -> Path | None:
