@@ -54,9 +54,9 @@ def measure(facts: Facts, objectives: Objectives) -> Measured:
     """Fold the samples, which must be in order of sending, and find what was lost. Pure."""
     folded = fold(facts.samples, Lens(facts.samples.names, facts.anchor, objectives.judged))
     pace, slack = pace_of(facts, folded), slack_ns(facts)
-    apart = {each: whole(folded.populations[each].episodes, pace) for each in Population}
+    apart = {each: whole(folded.populations[each].episodes, pace, folded.ceiling) for each in Population}
     judged = {each: apart[each] for each in objectives.judged}
-    found = outages(merge(whole(folded.judged.episodes, pace), judged), folded.ceiling, pace, slack)
+    found = outages(merge(whole(folded.judged.episodes, pace, folded.ceiling), judged), folded.ceiling, pace, slack)
     every = folded.everyone.pruned(folded.everyone_mask).episodes
     return Measured(
         fold=folded,
@@ -114,7 +114,7 @@ def pace_of(facts: Facts, folded: Fold) -> Pace:
 
 
 def _path_downtime(strand: Strand, folded: Fold, pace: Pace, slack: int) -> Bounds:
-    return lost_in(outages(whole(strand.episodes, pace), folded.ceiling, pace, slack))
+    return lost_in(outages(whole(strand.episodes, pace, folded.ceiling), folded.ceiling, pace, slack))
 
 
 def lost_in(found: Sequence[Outage]) -> Bounds:

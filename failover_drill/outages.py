@@ -202,18 +202,21 @@ class Pace:
     limit_ns: int = 1_000_000_000  # an answer later than this is bad
 
 
-def whole(episodes: Episodes, pace: Pace) -> Episodes:
+def whole(episodes: Episodes, pace: Pace, ceiling: Ceiling) -> Episodes:
     """Return a strand's episodes with those joined that belong together."""
-    return follow_tails(join_overtaken(episodes, pace), pace.gap_ns)
+    return follow_tails(join_overtaken(episodes, pace, ceiling), pace.gap_ns)
 
 
-def join_overtaken(episodes: Episodes, pace: Pace) -> Episodes:
+def join_overtaken(episodes: Episodes, pace: Pace, ceiling: Ceiling) -> Episodes:
     """Join what slow answers tore apart.
 
     A request sent before another can see the service after it, by as much as answers take. So at the edges of one
-    outage two bad samples with good ones between lie up to an answer's time and a gap apart.
+    outage two bad samples with good ones between lie up to an answer's time and a gap apart: the time that 99 % of the
+    answers took, or the slowest thereabouts, whichever is less.
     """
-    return join(episodes, episodes["first_ns"][1:] - episodes["last_ns"][:-1] <= pace.slow_ns + pace.gap_ns)
+    behind, ahead = episodes["first_ns"][1:], episodes["last_ns"][:-1]
+    slowest = np.minimum(pace.slow_ns, np.maximum(ceiling.before(ahead), ceiling.before(behind)))
+    return join(episodes, behind - ahead <= slowest + pace.gap_ns)
 
 
 def follow_tails(episodes: Episodes, gap_ns: int) -> Episodes:
@@ -221,9 +224,10 @@ def follow_tails(episodes: Episodes, gap_ns: int) -> Episodes:
 
     A bad sample within three times the longest distance between two bad samples of an outage (and within
     `LONGEST_LULL_NS`) belongs to it still. Judged by the bad samples alone, so that a good one more can't widen anything;
-    and only on a grid so fine that the distances inside a total outage are far below the lull.
+    and only on a grid so fine that the distances inside a total outage are far below the lull. By when the samples were
+    due: a generator that stood still for a moment leaves no distance between them.
     """
-    distances = episodes["first_ns"][1:] - episodes["last_ns"][:-1]
+    distances = episodes["first_due_ns"][1:] - episodes["last_due_ns"][:-1]
     longest = 3 * np.maximum(episodes["apart_ns"][:-1], episodes["apart_ns"][1:])
     if gap_ns > FINE_GAP_NS or not (distances <= np.minimum(longest, LONGEST_LULL_NS)).any():
         return episodes

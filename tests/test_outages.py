@@ -18,7 +18,11 @@ def stream(samples: Sequence[Sample]) -> Stream:
     columns = Columns.of(records(samples))
     kept = columns.uncut
     return Stream(
-        columns.sent_ns, columns.sent_ns + columns.took_ns, columns.records["outcome"], columns.records["population"]
+        columns.sent_ns,
+        columns.sent_ns + columns.took_ns,
+        columns.records["outcome"],
+        columns.records["population"],
+        columns.records["intended_ns"],
     ).only(kept)
 
 
@@ -26,7 +30,7 @@ def found_in(samples: Sequence[Sample], gap_ns: int = S, slack_ns: int = 0) -> t
     """Return the outages of samples that are all of one population."""
     pace, columns = Pace(gap_ns, MS, MS), Columns.of(records(samples))
     ceiling = Ceiling.of(columns.sent_ns[columns.good], columns.took_ns[columns.good])
-    return outages(whole(Strand.of(stream(samples)).episodes, pace), ceiling, pace, slack_ns)
+    return outages(whole(Strand.of(stream(samples)).episodes, pace, ceiling), ceiling, pace, slack_ns)
 
 
 def lengths(outage: Outage) -> tuple[float, float, float]:
@@ -133,10 +137,10 @@ def merged(fresh: str, keepalive: str, gap_ns: int = 100 * MS) -> tuple[Outage, 
     }
     pace = Pace(gap_ns, MS, MS)
     together = sorted((s for each in apart.values() for s in each), key=lambda s: s.sent_ns)
-    episodes = {p: whole(Strand.of(stream(each)).episodes, pace) for p, each in apart.items()}
     columns = Columns.of(records(together))
     ceiling = Ceiling.of(columns.sent_ns[columns.good], columns.took_ns[columns.good])
-    return outages(merge(whole(Strand.of(stream(together)).episodes, pace), episodes), ceiling, pace)
+    episodes = {p: whole(Strand.of(stream(each)).episodes, pace, ceiling) for p, each in apart.items()}
+    return outages(merge(whole(Strand.of(stream(together)).episodes, pace, ceiling), episodes), ceiling, pace)
 
 
 def test_an_outage_of_all_is_bounded_by_the_samples_of_all() -> None:
@@ -176,13 +180,12 @@ def test_downtime_weighs_populations_by_their_share() -> None:
         for p in [Population.KEEPALIVE if k % 4 == 0 else Population.FRESH]
     ]
     pace = Pace(gap, MS, MS)
+    nothing = Ceiling.of(*np.zeros((2, 0), int))
     apart = {
-        p: whole(Strand.of(stream([s for s in every if s.population is p])).episodes, pace)
+        p: whole(Strand.of(stream([s for s in every if s.population is p])).episodes, pace, nothing)
         for p in (Population.FRESH, Population.KEEPALIVE)
     }
-    found = outages(
-        merge(whole(Strand.of(stream(every)).episodes, pace), apart), Ceiling.of(*np.zeros((2, 0), int)), pace
-    )
+    found = outages(merge(whole(Strand.of(stream(every)).episodes, pace, nothing), apart), nothing, pace)
     lost = downtime(found, apart, {Population.FRESH: 0.75, Population.KEEPALIVE: 0.25})
     assert lost.estimate_ns == pytest.approx(0.3 * S)
     assert lost.at_least_ns <= 0.3 * S <= lost.at_most_ns
@@ -199,3 +202,24 @@ def test_a_stall_is_measured_to_the_gap(gap_ns: int) -> None:
     length = outage.length
     assert abs(length.estimate_ns - (end - begin)) <= gap_ns
     assert length.at_least_ns <= end - begin <= length.at_most_ns
+
+
+def test_a_generator_that_stood_still_joins_nothing() -> None:
+    """A pause of the generator inside an outage is no thinning tail: what was due then is sent late, not left out."""
+    gap, samples = 5 * MS, []
+    for slot in range(400):
+        at = slot * gap
+        sent = max(at, S // 2) if S // 4 <= at < S // 2 else at
+        bad = 40 <= slot < 140 or 200 <= slot < 260
+        samples.append(Sample(at, sent, sent + MS, Outcome.HTTP_ERROR if bad else Outcome.OK))
+    assert len(found_in(samples, gap)) == 2
+
+
+def test_slow_answers_elsewhere_join_nothing() -> None:
+    """Answers that were slow at another time of the run say nothing about the order of samples here."""
+    gap = 20 * MS
+    slow = strip("+" * 50, gap, took_ns=700 * MS)
+    rest = strip("+" * 100 + "x" * 30 + "+" * 15 + "x" * 30 + "+" * 50, gap, begin_ns=S)
+    columns = Columns.of(records(slow + rest))
+    ceiling = Ceiling.of(columns.sent_ns[columns.good], columns.took_ns[columns.good])
+    assert len(whole(Strand.of(stream(slow + rest)).episodes, Pace(gap, MS, 700 * MS), ceiling)) == 2
