@@ -109,6 +109,7 @@ def rehearse(feature: Path, target: str | None, ready_file: Path | None, file: P
     command = [sys.executable, "-m", "pytest", str(feature), "--dry-run", "-q", "--drill-settings", str(file)]
     for option, value in (("--target", target), ("--estate", ready_file)):
         command += [option, str(value)] if value is not None else []
+    sys.stdout.flush()  # the table, before what the child prints
     if subprocess.run(command, check=False).returncode:
         raise DrillError("the dry run was refused: see above")
 
