@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "archive": ("how large is an hour; 1 min", "benchmarks/load/archive.py"),
     "analysis": ("10 million samples; 1 min", "-m benchmarks.analysis.measure"),
     "report": ("the report of an hour at 1 000 requests/s; 1 min", "-m benchmarks.report.hour"),
+    "live": ("what the live view costs; half a minute", "-m benchmarks.live"),
     "hang": ("a 20 s hang in a minute, beside plain Locust; 2 min", "benchmarks/accuracy/hang.py"),
     "peers": ("our error beside that of what people use; 5 min", "benchmarks/accuracy/peers.py"),
     "bounds": ("do the bounds hold, over 300 outages; 20 min", "benchmarks/accuracy/bounds.py"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from failover_drill import journal
+from failover_drill.cli import main
 from tests.chromium import browser, needs_chromium
 from tests.stage import COLD, QUICK, ROOT, Drilled, estate, latest
 from tests.terminal import Terminal, needs_tmux
@@ -187,6 +189,70 @@ def test_ci_finds_its_forms(whole: Followed) -> None:
     assert properties["recovery_time_s"] == repr(whole.findings["recovery"]["time_s"])
     summary = (whole.where / "summary.md").read_text("utf-8")
     assert summary.strip() == (whole.run / "report.md").read_text("utf-8").strip()
+
+
+def torn(run: Path) -> None:
+    (run / "findings.json").write_text((run / "findings.json").read_text("utf-8")[:2_000], "utf-8")
+
+
+def incomplete(run: Path) -> None:
+    (run / "findings.json").unlink()
+
+
+def newer(run: Path) -> None:
+    findings = json.loads((run / "findings.json").read_text("utf-8"))
+    (run / "findings.json").write_text(json.dumps(findings | {"schema": "failover-drill/findings/9"}), "utf-8")
+
+
+def tampered(run: Path) -> None:
+    findings = json.loads((run / "findings.json").read_text("utf-8"))
+    (run / "findings.json").write_text(json.dumps(findings | {"verdict": "MISSED"}), "utf-8")
+
+
+def without_journal(run: Path) -> None:
+    (run / "journal.jsonl").unlink()
+
+
+def empty(run: Path) -> None:
+    for path in run.iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "told", "shown"),
+    [
+        (lambda _: None, 0, "", "recovery time"),
+        (torn, 0, "is torn or unreadable", "judged now, from the facts"),
+        (incomplete, 0, "has no findings.json", "judged now, from the facts"),
+        (newer, 1, "has schema 'failover-drill/findings/9'", ""),
+        (tampered, 0, "changed since it was sealed", "changed since it was sealed"),
+        (without_journal, 0, "journal.jsonl: cannot be read", "journal.jsonl: cannot be read"),
+        (empty, 1, "journal.jsonl: cannot be read", ""),
+    ],
+)
+def test_a_spoilt_run_is_shown_as_far_as_it_goes(
+    whole: Followed,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    code: int,
+    told: str,
+    shown: str,
+) -> None:
+    """`failover-drill report RUN` of a damaged run says what is wrong in one line, and marks what it can show all the same."""
+    run = tmp_path / "run"
+    shutil.copytree(whole.run, run)
+    spoil(run)
+    monkeypatch.setattr(sys, "argv", ["failover-drill", "report", str(run)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == code
+    assert told in err
+    assert all(line.count("Traceback") == 0 and len(line) < 400 for line in err.splitlines())
+    assert shown in out.replace("\\", "")
+    assert bool(out) == (code == 0)
 
 
 def test_a_wide_terminal_shows_all_steps(interrupted: Followed) -> None:

@@ -1,0 +1,74 @@
+"""The command line as a whole: quick to say its version, every command listed, every mistake one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from failover_drill.errors import DrillError
+from failover_drill.reports import append_summary
+
+COMMANDS = ("report", "history", "record", "compare", "observe", "selftest", "verify", "judge", "restore", "preflight")
+
+
+def told(*arguments: str, then: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as its entry point does; *then* is done at its exit."""
+    program = (
+        f"import atexit, sys; from failover_drill.cli import main\n{then}\nsys.argv[1:] = {list(arguments)!r}; main()"
+    )
+    environment = {**os.environ, "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
+
+
+def test_the_version_waits_for_nothing() -> None:
+    """`--version` loads none of the libraries that commands need: they would take most of a second."""
+    heavy = ("numpy", "pydantic", "azure", "bokeh", "jinja2", "pyarrow", "dns", "locust", "sqlite3")
+    then = f"atexit.register(lambda: print([each for each in {heavy!r} if each in sys.modules]))"
+    done = told("--version", then=then)
+    assert (done.returncode, done.stderr) == (0, "")
+    version, loaded = done.stdout.splitlines()
+    assert version.startswith("failover-drill 0.")
+    assert loaded == "[]"
+
+
+def test_every_command_is_listed() -> None:
+    """`--help` names each command."""
+    done = told("--help")
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nonsense",), "No such command 'nonsense'."),
+        (("verify", "/nowhere"), "/nowhere: there is no such run"),
+        (("report", "/nowhere"), "/nowhere: there is no such run"),
+        (("config", "check", "--settings", "/nowhere.toml"), "/nowhere.toml: there is no such file"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
+    """Bad arguments end with 254 and one line on stderr that names what is wrong."""
+    done = told(*arguments)
+    assert (done.returncode, done.stdout) == (254, "")
+    assert done.stderr.startswith(words)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_summary_is_appended_to(tmp_path: Path) -> None:
+    """report.md goes behind what the job's summary held; without the variable nothing happens, and a bad one is named."""
+    (tmp_path / "report.md").write_text("# MET", "utf-8")
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n", "utf-8")
+    append_summary(tmp_path, {})
+    append_summary(tmp_path, {"GITHUB_STEP_SUMMARY": str(summary)})
+    assert summary.read_text("utf-8") == "before\n# MET\n"
+    with pytest.raises(DrillError, match=r"GITHUB_STEP_SUMMARY: .*cannot be written: Is a directory"):
+        append_summary(tmp_path, {"GITHUB_STEP_SUMMARY": str(tmp_path)})
