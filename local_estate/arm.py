@@ -102,6 +102,7 @@ class Arm:
         self.issuer = issuer
         self.faults: dict[str, ControlFault] = {}
         self.calls = 0
+        self.rights: set[str] = set()  # every action that a caller used
         self._truth = truth
 
     async def handle(self, request: Request) -> Response | None:
@@ -197,6 +198,8 @@ class Arm:
                 f" action '{action}' over scope '{call.request.path}' or the scope is invalid."
                 " If access was recently granted, please refresh your credentials.",
             )
+        if action:
+            self.rights.add(action)
 
     def _tell(self, request: Request, operation: Operation | None, status: int | None, *, carried_out: bool) -> None:
         if _is_write(request, operation):

@@ -128,6 +128,7 @@ class Estate:
             ],
             "answers": {name: list(answer) for name, answer in self.names.answers().items()},
             "calls": self.arm.calls,
+            "rights": sorted(self.arm.rights),
         }
 
     def _make_regions(self, delays: Delays) -> Regions:
