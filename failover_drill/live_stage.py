@@ -13,13 +13,15 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from failover_drill.clock import Clock, SystemClock
 from failover_drill.live import Live, Showing
 from failover_drill.live_feed import Feed
-from failover_drill.live_page import Page
 from failover_drill.live_view import Screen
+
+if TYPE_CHECKING:
+    from failover_drill.live_page import Page
 
 EACH_S = 0.5
 Say = Callable[[str], None]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
 import time
 import types
 from collections.abc import Callable, Generator, Iterator
@@ -339,58 +338,16 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, scenario: Any, step: A
 @contextmanager
 def _on_stage(config: pytest.Config) -> Iterator[Stage]:
     """Yield what a drill speaks through and is shown on: the same for every drill of this pytest."""
+    from failover_drill import live_pytest
+
     if STAGE not in config.stash:
-        config.stash[STAGE] = _set_stage(config)
+        config.stash[STAGE] = live_pytest.set_stage(config)
     stage = config.stash[STAGE]
+    live_pytest.begin_line(config)
     try:
         yield stage
     finally:
         stage.leave()
-
-
-def _set_stage(config: pytest.Config) -> Stage:
-    """Lines with -q or without a terminal (-qq: none), a panel on one; a page in addition with --live."""
-    from failover_drill.live_page import Page
-    from failover_drill.live_stage import Stage
-
-    say = _sayer(config)
-    page = Page() if config.getoption("--live") else None
-    if page is not None:
-        say(f"live: {page.url}")
-    return Stage(say, _screen(config), page, steps=config.option.verbose > 0)
-
-
-def _screen(config: pytest.Config) -> Any:
-    """Return the terminal, past pytest's capture, as something to draw on; None where there is none, or -q."""
-    from failover_drill import live_stage
-    from failover_drill.live_view import Screen
-
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if reporter is None or capture is None or config.option.verbose < 0:
-        return None
-    with capture.global_and_fixture_disabled():
-        terminal = live_stage.terminal()
-        if terminal is None:
-            return None
-        reporter.ensure_newline()
-        sys.stdout.flush()
-    return Screen(terminal, coloured=config.option.color != "no")
-
-
-def _sayer(config: pytest.Config) -> Callable[[str], None]:
-    """Return what prints a line of progress while pytest captures output; nothing with -qq."""
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if reporter is None or capture is None or config.option.verbose < -1:
-        return lambda _: None
-
-    def say(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            reporter.write_line(line)
-            sys.stdout.flush()
-
-    return say
 
 
 class Aside:
