@@ -167,9 +167,9 @@ def test_control_failing_has_the_status_and_the_body_of_its_kind(estate: Running
 
 
 def test_control_timed_out_did_the_deed_and_locks_the_resource(estate: Running) -> None:
-    """The stop answers 504 and yet happened; the next write to that app meets the 429 lock, then the lock ends."""
+    """The stop answers 504 and yet happened; the next write to that app meets the 429 lock, which ends with the fault."""
     stop = estate.app("westus3")["resource_id"]
-    with estate.fault("control_timed_out", after_s=0.1, lock_s=0.5, operation="WebApps_Stop"):
+    with estate.fault("control_timed_out", after_s=0.1, lock_s=60, operation="WebApps_Stop"):
         answer = estate.arm("POST", f"{stop}/stop", version="2025-05-01")
         assert (answer.status, answer.json["error"]["code"]) == (504, "GatewayTimeout")
         assert answer.headers["x-ms-failure-cause"] == "service"
@@ -206,9 +206,9 @@ def test_control_reset_after_did_the_deed(estate: Running) -> None:
 def test_control_late_is_carried_out_though_the_caller_has_gone(estate: Running) -> None:
     """The client gives up before the call is carried out; it is carried out all the same, later."""
     endpoint = f"{estate.profile}/azureEndpoints/westus3"
-    with estate.fault("control_late", late_s=0.5):
+    with estate.fault("control_late", late_s=3):
         with pytest.raises(TimeoutError):
-            estate.arm("PATCH", endpoint, {"properties": {"endpointStatus": "Disabled"}}, timeout_s=0.2)
+            estate.arm("PATCH", endpoint, {"properties": {"endpointStatus": "Disabled"}}, timeout_s=0.5)
         assert estate.arm("GET", endpoint).json["properties"]["endpointStatus"] == "Enabled"
         until(lambda: estate.arm("GET", endpoint).json["properties"]["endpointStatus"] == "Disabled")
     assert _endpoint(estate, "Enabled").status == 200
@@ -217,13 +217,13 @@ def test_control_late_is_carried_out_though_the_caller_has_gone(estate: Running)
 def test_control_slow_effect_shows_at_once_and_acts_late(estate: Running) -> None:
     """ARM shows the app stopped at once; its front end goes on serving until the effect comes."""
     stop = estate.app("westus3")["resource_id"]
-    with estate.fault("control_slow_effect", effect_s=0.6):
+    with estate.fault("control_slow_effect", effect_s=3):
         began = time.monotonic()
         estate.arm("POST", f"{stop}/stop", version="2025-05-01")
         assert estate.arm("GET", stop, version="2025-05-01").json["properties"]["state"] == "Stopped"
         assert estate.site("westus3").status == 200
         until(lambda: estate.site("westus3").status == 403)
-        assert time.monotonic() - began >= 0.6
+        assert time.monotonic() - began >= 3
     estate.arm("POST", f"{stop}/start", version="2025-05-01")
 
 
@@ -273,7 +273,7 @@ def test_faults_compose_and_are_undone_apart(estate: Running) -> None:
 def test_a_fault_begins_after_its_delay_and_ends_after_its_duration(estate: Running) -> None:
     """A fault with a delay and a duration waits, is on, and goes off by itself; the truth log has both moments."""
     set_ = estate.control(
-        "POST", "/_faults", {"kind": "erroring", "region": "eastus", "delay_s": 0.3, "duration_s": 0.5}
+        "POST", "/_faults", {"kind": "erroring", "region": "eastus", "delay_s": 2, "duration_s": 1}
     ).json
     assert (set_["status"], estate.site("eastus").status) == ("waiting", 200)
     until(lambda: estate.site("eastus").status == 503)
@@ -282,7 +282,7 @@ def test_a_fault_begins_after_its_delay_and_ends_after_its_duration(estate: Runn
         e for e in estate.control("GET", "/_truth").json["events"] if e["event"] == "fault" and e["id"] == set_["id"]
     ]
     assert [e["on"] for e in events] == [True, False]
-    assert 0.45 <= (events[1]["t_ns"] - events[0]["t_ns"]) / 1e9 <= 2.0
+    assert 0.95 <= (events[1]["t_ns"] - events[0]["t_ns"]) / 1e9 <= 20
 
 
 def test_reset_heals_the_world(estate: Running) -> None:
