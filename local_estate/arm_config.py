@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from local_estate.arm_call import Call, answer
 from local_estate.arm_sites import site, touched, trafficked
@@ -182,7 +182,7 @@ def publish_xml(call: Call) -> Response:
 
 
 def _attributes(values: dict[str, str]) -> str:
-    return "".join(f" {key}={quoteattr(value)}" for key, value in values.items())
+    return "".join(f' {key}="{html.escape(value)}"' for key, value in values.items())
 
 
 def _properties(call: Call) -> dict[str, Any]:

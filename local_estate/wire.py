@@ -13,10 +13,11 @@ import asyncio
 import json
 import logging
 import ssl
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -53,6 +54,18 @@ class Response:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    """Return an HTTP date (RFC 9110 §5.6.7), whatever the locale."""
+    t = time.gmtime(second)
+    day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
+    return f"{day}, {t.tm_mday:02} {month} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"
+
+
 Handler = Callable[[Request], Awaitable[Response | None]]
 
 
@@ -70,7 +83,7 @@ def encode(response: Response, *, head_only: bool = False) -> bytes:
     lines += [f"{name}: {value}" for name, value in response.headers]
     if response.status not in {204, 304}:
         lines.append(f"Content-Length: {len(response.body)}")
-    lines.append(f"Date: {formatdate(usegmt=True)}")
+    lines.append(f"Date: {_date(int(time.time()))}")
     if response.close:
         lines.append("Connection: close")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
