@@ -84,6 +84,7 @@ class Drill:
         self._changes = Changes(target, platform, clock, journal, say)
         self._changes.before_deed = self.go_on
         self._admitted = False
+        self._measuring = False  # were users ever to be measured?
         self._lock = ""
         self._limits_due_ns = 0
         self._put_back_at = 0  # how many changes there were when the estate was last put back and compared
@@ -183,6 +184,7 @@ class Drill:
     def serve_users(self) -> None:
         """Start the traffic and watch it at rest for the settling time. Raises Unsafe where users are not served well."""
         self._traffic.start()
+        self._measuring = True
         self._journal.append("traffic began", {})
         self._clock.wait(self._waits.settle_s)
         availability = self.findings().traffic.judged.share
@@ -383,7 +385,7 @@ class Drill:
             self._clock.wait(self._waits.poll_s if poll_s is None else poll_s)
 
     def _traffic_fit(self) -> bool:
-        return self._traffic.alive or not self._changes.begun
+        return self._traffic.alive or not self._measuring or not self._changes.begun
 
     def _mark(self, mark: Mark, note: str, at_ns: int | None = None) -> None:
         at = self._clock.now_ns() if at_ns is None else at_ns

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,6 +37,31 @@ QUICK_DOUBT = {"FAILOVER_DRILL__SAFETY__DOUBT_S": "3"}
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     with estate(tmp_path_factory.mktemp("estate"), COLD) as running:
         yield running
+
+
+@contextmanager
+def struck(where: Path, stage: Estate) -> Iterator[subprocess.Popen[str]]:
+    """A drill in the middle of its acts: the primary no longer serves."""
+    drill = start_drill(where, stage.file, feature=ACTS, environment=QUICK_DOUBT)
+    try:
+        until_marked(where, drill)
+        yield drill
+    finally:
+        drill.kill()
+        drill.wait()
+        if drill.stdout:
+            drill.stdout.close()
+
+
+def until_marked(where: Path, drill: subprocess.Popen[str], seconds: float = 150) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        run = latest(where)
+        if run and f'"mark":"{STRUCK}"' in (run / "journal.jsonl").read_text("utf-8"):
+            return
+        assert drill.poll() is None, drill.stdout.read() if drill.stdout else ""
+        time.sleep(0.02)
+    raise AssertionError(f"the drill did not get that far within {seconds:g} s")
 
 
 def until_restored(where: Path, seconds: float = 120) -> Path:
@@ -66,10 +92,9 @@ def assert_secret(stage: Estate, run: Path, *outputs: str) -> None:
 def test_killed(stage: Estate, tmp_path: Path) -> None:
     """After SIGKILL in the middle of the acts the guardian puts everything back, reports who did, and tells no secret."""
     before = settings_of(state(stage))
-    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT)
-    await_journal(tmp_path, "milestone", mark=STRUCK, seconds=120)
-    drill.kill()
-    output, _ = drill.communicate()
+    with struck(tmp_path, stage) as drill:
+        drill.kill()
+        output, _ = drill.communicate()
     run = until_restored(tmp_path)
     assert settings_of(state(stage)) == before
     assert "put back by guardian" in (run / "report.md").read_text("utf-8")
@@ -81,12 +106,10 @@ def test_killed(stage: Estate, tmp_path: Path) -> None:
 def test_machine_lost(stage: Estate, tmp_path: Path) -> None:
     """With the guardian gone, too, the next drill refuses and names the command, which restores, once."""
     before = settings_of(state(stage))
-    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT)
-    await_journal(tmp_path, "milestone", mark=STRUCK, seconds=120)
-    guardian = guardian_of(drill.pid)
-    drill.kill()
-    os.kill(guardian, signal.SIGKILL)
-    drill.communicate()
+    with struck(tmp_path, stage) as drill:
+        guardian = guardian_of(drill.pid)
+        drill.kill()
+        os.kill(guardian, signal.SIGKILL)
     run = latest(tmp_path)
     assert run is not None
     assert settings_of(state(stage)) != before
@@ -119,13 +142,12 @@ def guardian_of(pid: int) -> int:
 def test_ctrl_c_twice(stage: Estate, tmp_path: Path) -> None:
     """The second Ctrl-C leaves the rest to the guardian, at once, and says so."""
     before = settings_of(state(stage))
-    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT)
-    await_journal(tmp_path, "milestone", mark=STRUCK, seconds=120)
-    drill.send_signal(signal.SIGINT)
-    await_journal(tmp_path, "interrupted", reason="SIGINT", seconds=60)
-    time.sleep(0.4)  # a second press, not a bounce of the first
-    drill.send_signal(signal.SIGINT)
-    output, _ = drill.communicate(timeout=60)
+    with struck(tmp_path, stage) as drill:
+        drill.send_signal(signal.SIGINT)
+        await_journal(tmp_path, "interrupted", reason="SIGINT", seconds=60)
+        time.sleep(0.4)  # a second press, not a bounce of the first
+        drill.send_signal(signal.SIGINT)
+        output, _ = drill.communicate(timeout=60)
     assert drill.returncode == 130, output
     assert "left to the guardian" in output
     until_restored(tmp_path)

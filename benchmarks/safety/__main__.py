@@ -140,9 +140,13 @@ def main() -> int:
     trials = list(strikes(options.sets, options.signals, options.count, rng, whole=options.whole))
     rng.shuffle(trials)  # so that a run that is cut short has some of everything
     found = carry_out(trials, options.jobs, options.minutes * 60, options.log)
+    missed = [f for f in found if not f.reached]
+    found = [f for f in found if f.reached]
     print(table(found))
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     print(f"\nseed {options.seed}, {len(found)} of {len(trials)} trials, commit {commit or 'unknown'}")
+    if missed:
+        print(f"{len(missed)} drills ended before their instant came, three times each: they prove nothing")
     bad = [f for f in found if not f.good]
     for each in bad:
         print(f"NOT RESTORED: {json.dumps(each.to_json(), ensure_ascii=False)}")
