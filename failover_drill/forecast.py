@@ -124,7 +124,7 @@ class Delays:
             "stopped_signal": exactly(delays["stopped_signal_s"]),
             "propagation": exactly(delays["dns_propagation_s"]),
         }
-        near = {"answer": Between(0.001, 0.02), "call": Between(0.05, 0.4), "poll": Between(0, 0.2)}
+        near = {"answer": Between(0.001, 0.02), "call": Between(0.01, 0.2), "poll": Between(0, 0.1)}
         return cls(**known, **near).scaled(time_scale)
 
 
@@ -142,7 +142,7 @@ class Clients:
     ttl_factor: float = 1.0
     ttl_overstay_s: float = 0.0
     chain_ttl_s: float = inf
-    gap_s: float = 0.0  # between two requests of one cache's clients: nobody is served before he asks
+    gap_s: float = 0.0  # between two requests of one cache's clients: nobody finds out before he asks
 
     def kept_s(self, ttl_s: float) -> float:
         """Return for how long a cache keeps an answer."""
@@ -204,7 +204,7 @@ class Draws:
     phase: Seconds  # runs x locations: until the next probe
     answer: Seconds  # runs x locations
     age: Seconds  # runs x caches: what is left of an entry
-    gap: Seconds  # runs x caches: until the next request
+    gap: Seconds  # runs x caches: since the last request
     watched: Seconds  # runs x watched resolvers
     delays: Mapping[str, Seconds]
 
@@ -242,7 +242,7 @@ def forecast(
     if never:
         return Forecast(kind, runs, seed, _nothing(), _nothing(), {}, never)
     played = _planned(profile, delays, draws) if kind is Kind.PLANNED else _unplanned(profile, delays, kind, draws)
-    followed = _followed(played.switched, clients.kept_s(profile.ttl_s), clients.gap_s, draws)
+    followed = _followed(played, clients.kept_s(profile.ttl_s), clients.gap_s, draws)
     end = np.maximum(played.ends[-1], followed.max(axis=1))
     watched = played.switched + draws.watched.max(axis=1) * min(profile.ttl_s, clients.chain_ttl_s)
     bounds = [*played.ends, watched, end]
@@ -251,7 +251,7 @@ def forecast(
         reached = np.minimum(np.maximum(at, bound), end)
         took[segment], at = reached - at, reached
     took[Segment.STABILISE] = end - at
-    lost = np.maximum(0.0, followed - played.out[:, None]).mean(axis=1)
+    lost = (followed - played.out[:, None]).mean(axis=1)
     return Forecast(kind, runs, seed, _quantiles(end), _quantiles(lost), {s: _quantiles(t) for s, t in took.items()})
 
 
@@ -303,9 +303,13 @@ def _planned(profile: ProfileSettings, delays: Delays, draws: Draws) -> _Played:
     return _Played(out, (np.zeros_like(out), disabled, enabled, noticed), switched)
 
 
-def _followed(switched: Seconds, kept_s: float, gap_s: float, draws: Draws) -> Seconds:
-    """Return when the clients of each cache are first served by the secondary."""
-    return switched[:, None] + draws.age * kept_s + draws.gap * gap_s
+def _followed(played: _Played, kept_s: float, gap_s: float, draws: Draws) -> Seconds:
+    """Return until when the clients of each cache are served badly: to their last request before the cache follows.
+
+    A recovery is measured from the last bad sample on (measurement.md §4), and between two requests nobody is harmed.
+    """
+    last = played.switched[:, None] + draws.age * kept_s - draws.gap * gap_s
+    return np.maximum(last, played.out[:, None])
 
 
 def _quantiles(seconds: Seconds) -> Quantiles:
