@@ -74,6 +74,7 @@ class Stage:
         """`say` prints a plain line. `steps`: with a screen, print what happens above it, too."""
         self._plain, self._screen, self._page, self._steps = say, screen, page, steps
         self._onlooker: Onlooker | None = None
+        self.busy = False  # a drill is followed, and may speak at any time
 
     def say(self, line: str) -> None:
         """Tell of something that happened."""
@@ -96,6 +97,7 @@ class Stage:
 
     def follow(self, directory: Path) -> None:
         """Show the run in *directory* from now on."""
+        self.busy = True
         shows: tuple[Show, ...] = () if self._screen is None else (self._screen.show,)
         if self._page is not None:
             self._page.follow(directory)
@@ -104,11 +106,6 @@ class Stage:
             self._onlooker = Onlooker(directory, shows)
             self._onlooker.start()
 
-    @property
-    def on_screen(self) -> bool:
-        """Is a drill shown on the terminal just now?"""
-        return self._screen is not None and self._onlooker is not None
-
     def aside(self) -> AbstractContextManager[None]:
         """Let somebody else write to the terminal meanwhile."""
         aside: AbstractContextManager[None] = nullcontext() if self._screen is None else self._screen.aside()
@@ -116,6 +113,7 @@ class Stage:
 
     def leave(self) -> None:
         """The drill is over: take down what showed it."""
+        self.busy = False
         if self._onlooker is None:
             return
         self._onlooker.stop()

@@ -351,7 +351,7 @@ def _on_stage(config: pytest.Config) -> Iterator[Stage]:
 
 
 class Aside:
-    """Keeps the panel out of pytest's way while it writes a letter or a word."""
+    """Keeps a drill out of pytest's way while it writes a letter or a word: what the drill says comes on a line of its own."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -359,9 +359,9 @@ class Aside:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
         stage = self._config.stash.get(STAGE, None)
-        if stage is None or not stage.on_screen:
-            return (yield)
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if stage is None or not stage.busy or reporter is None:
+            return (yield)
         with stage.aside():
             written = yield
             reporter.ensure_newline() if self._config.option.verbose else reporter.write_line("")
