@@ -1,0 +1,8 @@
+// The drill's role on one resource group.
+param roleId string
+param principalId string
+
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(resourceGroup().id, roleId, principalId)
+  properties: { roleDefinitionId: roleId, principalId: principalId, principalType: 'ServicePrincipal' }
+}
