@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "analysis": ("10 million samples; 1 min", "-m benchmarks.analysis.measure"),
     "report": ("the report of an hour at 1 000 requests/s; 1 min", "-m benchmarks.report.hour"),
     "live": ("what the live view costs; half a minute", "-m benchmarks.live"),
+    "forecast": ("10 000 simulated failovers; a few seconds", "-m benchmarks.forecast.speed"),
+    "validate": ("the forecast against the estate, 60 failovers; 15 min", "-m benchmarks.forecast.validate"),
     "hang": ("a 20 s hang in a minute, beside plain Locust; 2 min", "benchmarks/accuracy/hang.py"),
     "peers": ("our error beside that of what people use; 5 min", "benchmarks/accuracy/peers.py"),
     "bounds": ("do the bounds hold, over 300 outages; 20 min", "benchmarks/accuracy/bounds.py"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from failover_drill import forecast_words
 from failover_drill.facts import Segment
@@ -24,8 +26,10 @@ from failover_drill.forecast import (
     forecast,
     with_settings,
 )
-from failover_drill.forecast_command import ESTATE_DELAYS
+from failover_drill.forecast_command import ESTATE_DELAYS, show
+from failover_drill.target import Region, Role, Target
 from local_estate.delays import Delays as EstateDelays
+from tests.stage import ROOT
 
 RUNS = 200
 UNPLANNED = st.sampled_from([Kind.REFUSED, Kind.HANG, Kind.STOPPED])
@@ -228,3 +232,17 @@ def test_settings_are_read_as_arm_writes_them() -> None:
 def test_the_estates_delays_are_the_estates() -> None:
     """The defaults that the forecast holds for an estate it cannot ask are the estate's own."""
     assert dict(ESTATE_DELAYS) == asdict(EstateDelays())
+
+
+def test_the_example_in_the_documentation_is_true() -> None:
+    """docs/forecast.md shows what the command prints for Azure's default profile, to the second."""
+    profile, delays, page = ProfileSettings(), Delays(), (ROOT / "docs" / "forecast.md").read_text("utf-8")
+    told = {kind: forecast(profile, delays, kind) for kind in Kind}
+    advice = {kind: forecast_words.what_if(profile, delays, kind) for kind in (Kind.PLANNED, Kind.REFUSED)}
+    region = Region("r", Role.PRIMARY, "", "", "")
+    target = Target("t", "", "", "proseware.trafficmanager.net", "", region, region, ())
+    console = Console(width=120, highlight=False, file=io.StringIO())
+    show(console, target, profile, told, advice)
+    assert isinstance(console.file, io.StringIO)
+    printed = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert [line for line in printed if line not in page.splitlines()] == []
