@@ -6,7 +6,8 @@ Each configuration is drawn from the seed: interval 10 or 30, tolerated 0 to 3, 
 of its own is started at a time scale of 20 (a TTL of 15 s stands for 300 s: TTLs are not compressed); clients behind caches of
 their own, which honour the TTL, ask it for a page five times a second each. The region is hurt at a random moment. Measured is
 the time from there until the last request that went wrong (half the gap to the next one added); it lies inside the 99 % interval
-of the forecast, or it does not. One line each; at the end the share.
+of the forecast, or it does not; of a planned failover, given how long the operator's calls took. One line each; at the end the
+share.
 
 The secondary is asked directly all the while. Where it, which nobody hurt, once needs longer than half a second, the machine was
 too busy to say anything: that run is told as unfit, and counts neither way.
@@ -28,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -181,8 +182,17 @@ class Ruler:
             self.longest_s = max(self.longest_s, time.monotonic() - began_s - 0.1)
 
 
-async def measure(ready: Ready, target: Target, configuration: Configuration) -> tuple[float, float | None, float]:
-    """Return recovery time, what the monitor needed (None: it never said), and the ruler's longest answer, seconds."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds. `detected_s`: until the monitor said so, None where it never did; `call`: the operator's own pace."""
+
+    recovery_s: float
+    detected_s: float | None
+    ruler_s: float
+    call: Between
+
+
+async def measure(ready: Ready, target: Target, configuration: Configuration) -> Measured:
     host, _, port = str(ready.fields["dns"]).rpartition(":")
     caches = [
         Cache((host, int(port)), target.public_host, target.port, (i + random.random()) / CACHES) for i in range(CACHES)
@@ -197,7 +207,7 @@ async def measure(ready: Ready, target: Target, configuration: Configuration) ->
         await asyncio.sleep(1 + configuration.wait * configuration.interval_s / SCALE)
         tasks.append(asyncio.create_task(ruler.ask_on()))
         asked_s = time.monotonic()
-        await asyncio.to_thread(hurt, ready, target, configuration.kind)
+        call = await asyncio.to_thread(hurt, ready, target, configuration.kind)
         recovered_s = await _all_back(caches, asked_s)
     finally:
         for task in tasks:
@@ -206,7 +216,8 @@ async def measure(ready: Ready, target: Target, configuration: Configuration) ->
     truth = [json.loads(line) for line in Path(ready.fields["truth_log"]).read_text("utf-8").splitlines()]
     began_s = asked_s if configuration.kind == "planned" else began(truth, asked_s)
     said = (e["t_ns"] / 1e9 for e in truth if e["event"] == "monitor" and e["endpoint"] == "eastus")
-    return recovered_s - began_s, next((at - began_s for at in said if at >= began_s), None), ruler.longest_s
+    detected_s = next((at - began_s for at in said if at >= began_s), None)
+    return Measured(recovered_s - began_s, detected_s, ruler.longest_s, call)
 
 
 def began(truth: list[Mapping[str, Any]], asked_s: float) -> float:
@@ -227,8 +238,8 @@ async def _all_back(caches: list[Cache], asked_s: float) -> float:
     raise SystemExit(f"nobody was served again within {LONGEST_S:g} s")
 
 
-def hurt(ready: Ready, target: Target, kind: str) -> None:
-    """Do to the primary what *kind* says; of a planned failover, all three acts."""
+def hurt(ready: Ready, target: Target, kind: str) -> Between:
+    """Do to the primary what *kind* says; of a planned failover, all three acts. Return how long the operator's calls took."""
     control, region = Control(ready), target.primary.name
     if kind == "refused":
         control.call("POST", "/_faults", {"kind": "region_lost", "region": region})
@@ -237,25 +248,26 @@ def hurt(ready: Ready, target: Target, kind: str) -> None:
     elif kind == "errors":
         control.call("POST", "/_faults", {"kind": "erroring", "region": region, "status": 503})
     else:
-        platform_ = ArmPlatform(target)
-        platform_.stop(target.primary.app_id)
-        if kind == "planned":
-            direct = DirectAsker(target)
-            while direct.ask(target.primary).good:
-                time.sleep(0.1)
-            platform_.app_state(target.secondary.app_id)
-            platform_.endpoint_state(target.secondary.endpoint_id)
-            platform_.set_endpoint(target.primary.endpoint_id, enabled=False)
+        return operate(ArmPlatform(target), target, planned=kind == "planned")
+    return Between(0, 0)
 
 
-def pace(target: Target) -> Between:
-    """Return how long a call of this operator takes, from three that change nothing."""
-    platform_, took = ArmPlatform(target), []
-    for _ in range(3):
-        began_s = time.monotonic()
-        platform_.endpoint_state(target.primary.endpoint_id)
-        took.append(time.monotonic() - began_s)
-    return Between(min(took) / 2, 3 * max(took))
+def operate(platform_: ArmPlatform, target: Target, *, planned: bool) -> Between:
+    """Stop the primary; where that is planned, look at the secondary and take the primary out of DNS."""
+    took = [_timed(lambda: platform_.stop(target.primary.app_id))]
+    direct = DirectAsker(target)
+    while planned and direct.ask(target.primary).good:
+        time.sleep(0.1)
+    if planned:
+        took.append(_timed(lambda: platform_.app_state(target.secondary.app_id)))
+        took.append(_timed(lambda: platform_.set_endpoint(target.primary.endpoint_id, enabled=False)))
+    return Between(min(took), max(took))
+
+
+def _timed(call: Callable[[], object]) -> float:
+    began_s = time.monotonic()
+    call()
+    return time.monotonic() - began_s
 
 
 def predicted(configuration: Configuration, state: Mapping[str, Any], call: Between) -> tuple[float, float, float]:
@@ -284,10 +296,11 @@ def one(configuration: Configuration) -> dict[str, Any]:
             while set(_healths(control)) != {"Online"}:
                 time.sleep(0.1)
             target = target_of(ready)
-            low, high, middle = predicted(configuration, control.call("GET", "/_state"), pace(target))
-            took, detected, ruler = asyncio.run(measure(ready, target, configuration))
+            found = asyncio.run(measure(ready, target, configuration))
+            low, high, middle = predicted(configuration, control.call("GET", "/_state"), found.call)
+    took, ruler = found.recovery_s, found.ruler_s
     line = {name: getattr(configuration, name) for name in configuration.__dataclass_fields__}
-    line |= {"measured_s": took, "detected_s": detected, "low_s": low, "median_s": middle, "high_s": high}
+    line |= {"measured_s": took, "detected_s": found.detected_s, "low_s": low, "median_s": middle, "high_s": high}
     return {**line, "inside": low <= took <= high, "ruler_s": ruler, "fit": ruler <= FIT_S, "load": os.getloadavg()[0]}
 
 
