@@ -92,7 +92,7 @@ def settled_state(estate: Estate) -> Any:
 
 
 def _statuses(profile: Mapping[str, Any]) -> Any:
-    return {name: status for name, (status, _) in profile["endpoints"].items()}
+    return {name: found[0] for name, found in profile["endpoints"].items()}
 
 
 def without_health(state: Any) -> Any:
