@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from failover_drill import preflight_profile, preflight_regions
+from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.clock import SystemClock
 from failover_drill.errors import PlatformError
 from failover_drill.facts import Resolution
-from failover_drill.forecast import Delays
-from failover_drill.forecast_command import opened
+from failover_drill.forecast import Delays, Kind
+from failover_drill.forecast_command import opened, predict
 from failover_drill.platform import DirectAnswer
 from failover_drill.preflight_command import CHECKS, judged
 from failover_drill.preflight_reading import look
@@ -371,3 +372,19 @@ def test_the_forecast_command(healthy: Estate) -> None:
     assert "region hangs" in shown.stdout
     assert "TTL + retry x interval = 5 + 3 x 0.5 = 6.5 s (Microsoft)" in shown.stdout
     assert healthy.writes() == before
+
+
+def test_what_a_report_sets_beside_the_measured(healthy: Estate) -> None:
+    """`predict` reads the estate and gives what findings.json keeps: segments that sum to the mean, or nothing."""
+    with opened(Settings(), None, healthy.file) as (target, _):
+        platform = ArmPlatform(target)
+        planned = predict(platform, target, Settings(), Kind.PLANNED, chain_ttl_s=5)
+        assert planned is not None
+        took = sum(segment["took_s"] for segment in planned["segments"])
+        assert took == pytest.approx(planned["recovery"]["mean_s"])
+        assert 0 < took < 12
+        assert predict(platform, target, Settings(), Kind.HANG) is not None
+        elsewhere = replace(
+            target, secondary=replace(target.secondary, endpoint_id=f"{target.profile_id}/azureEndpoints/none")
+        )
+        assert predict(platform, elsewhere, Settings(), Kind.HANG) is None
