@@ -34,7 +34,7 @@ class Ready:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(str(self.fields[k]) for k in ("identity_header", "control_token") if k in self.fields)
+        return tuple(str(self.fields[k]) for k in ("identity_header", "control_token", "client_secret") if k in self.fields)
 
     @property
     def identity(self) -> dict[str, str]:
