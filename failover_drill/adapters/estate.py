@@ -28,13 +28,9 @@ STOP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An estate's ready line. `secrets` are the values that must never be written anywhere."""
+    """An estate's ready line. It holds secrets, so it is never written anywhere."""
 
     fields: Mapping[str, Any]
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(str(self.fields[k]) for k in ("identity_header", "control_token", "client_secret") if k in self.fields)
 
     @property
     def identity(self) -> dict[str, str]:
