@@ -121,8 +121,8 @@ def test_the_estate_is_as_it_was(drilled: Drilled, stage: Estate, before: Any) -
 
 
 def settings_of(found: Any) -> Any:
-    """Drop what moves by itself: counters, times, what probing found."""
-    moving = {"health", "modified_ns", "version", "served", "calls", "mono_ns", "wall_ns"}
+    """Drop what moves by itself: counters, times, what probing found, the rights that were used."""
+    moving = {"health", "modified_ns", "version", "served", "calls", "mono_ns", "wall_ns", "rights"}
     if isinstance(found, dict):
         kept = {k: settings_of(v) for k, v in found.items() if k not in moving}
         if "endpoints" in kept:  # name: [enabled status, monitor status]
