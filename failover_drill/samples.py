@@ -17,11 +17,11 @@ import json
 import os
 import struct
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +38,8 @@ from failover_drill.facts import (
 RECORD = struct.Struct("<qIIHHHHBBBBBBH")
 assert RECORD.size == SAMPLE_DTYPE.itemsize
 _COUNTS = struct.Struct("<8q")  # written_ns, scheduled, recorded, Locust's requests and failures, unsent, offset, bound
-_ROOM = 8192  # records held in memory at most
+_ROOM = 8192  # records held in one piece,
+_MOST_WAITING = 64  # and pieces waiting for the disk: 16 MB at most
 _MOST_NAMES = 255  # an index into a table of names is one byte
 _LATEST_US = 2**32 - 1
 _SCHEMA = 1
@@ -73,8 +74,9 @@ class NameTable:
 class Recorder:
     """Appends the samples of one worker. Bounded in memory; `flush` at least every half second, `close` at the end.
 
-    What cannot be written (a full disk) is held for the next flush, and counted in `lost` where there is no room for it;
-    nothing is raised into the request that made the sample.
+    What cannot be written (a full disk) waits for the next flush, and is counted in `lost` where too much waits already;
+    nothing is raised into the request that made the sample. A disk can keep its writer waiting for milliseconds, which is
+    a slot or more: so `take` (in the generator's thread) and `write` (in another) are also there apart.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Recorder:
         self.scheduled = self.recorded = self.lost = self.unsent = 0
         self.locust_requests = self.locust_failures = 0
         self.offset_ns, self.offset_bound_ns = offset_ns, offset_bound_ns
-        self.on_flush: list[Any] = []  # called with the bytes of each flush
+        self._waiting: deque[bytes] = deque()
         run_dir.mkdir(parents=True, exist_ok=True)
         self.path = run_dir / f"{kind}-{worker}.bin"
         self._header = self.path.with_suffix(".json")
@@ -123,9 +125,8 @@ class Recorder:
         flags: int,
     ) -> None:
         """Add one sample. Region, address and path are indices taken from this recorder's tables."""
-        if self._held == _ROOM and not self.flush():
-            self.lost += 1
-            return
+        if self._held == _ROOM:
+            self.take()
         late, took = (sent_ns - intended_ns) // 1000, (done_ns - sent_ns) // 1000
         RECORD.pack_into(
             self._buffer,
@@ -149,19 +150,33 @@ class Recorder:
         self.recorded += 1
 
     def flush(self) -> bool:
-        """Write what is held: first the header, which the records need, then the records in one write.
+        """Write what is held. False where that failed: it stays held, for the next time."""
+        self.take()
+        return self.write()
 
-        False where that failed; what is held stays held, for the next time.
+    def take(self) -> None:
+        """Set aside what is held, for `write`; cheap. Where too much waits already, it is lost, and counted."""
+        if not self._held:
+            return
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(bytes(memoryview(self._buffer)[: self._held * RECORD.size]))
+        else:
+            self.recorded -= self._held
+            self.lost += self._held
+        self._held = 0
+
+    def write(self) -> bool:
+        """Write what was set aside: first the header, which the records need, then the records, a write for each chunk.
+
+        May run in another thread than `add` and `take`, one at a time. False where it failed.
         """
-        chunk = bytes(memoryview(self._buffer)[: self._held * RECORD.size])
         try:
             self._explain()
-            _append(self._fd, chunk)
+            while self._waiting:
+                _append(self._fd, self._waiting[0])
+                self._waiting.popleft()
         except OSError:
             return False
-        self._held = 0
-        for listener in self.on_flush:
-            listener(chunk)
         return True
 
     def close(self) -> None:
@@ -169,8 +184,9 @@ class Recorder:
         if self.closed:
             return
         if not self.flush():
-            self.recorded -= self._held
-            self.lost += self._held
+            missing = sum(map(len, self._waiting)) // RECORD.size
+            self.recorded -= missing
+            self.lost += missing
         os.close(self._fd)
         os.close(self._counts)
         self._fd = -1

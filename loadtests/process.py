@@ -19,6 +19,7 @@ from typing import Any
 
 import gevent
 from gevent import socket as gsocket
+from gevent.lock import Semaphore
 
 from failover_drill.facts import Outcome
 from failover_drill.samples import Recorder, now_anchor
@@ -58,6 +59,7 @@ class LoadProcess:
         self.control_recorder = Recorder(out, worker=index, kind="control", rate=control.rate / workers, anchor=anchor)
         self._stream = Stream(plan, self.recorder, index=index, workers=workers, heard=self._tell_locust)
         self._control = Stream(control, self.control_recorder, index=index, workers=workers)
+        self._writing = Semaphore()
         self._flusher = gevent.spawn(self._keep_flushing)
 
     def settle(self) -> None:
@@ -98,12 +100,19 @@ class LoadProcess:
         return self.recorder.closed
 
     def flush(self) -> None:
+        """Write what was recorded. In a thread: the disk may keep its writer waiting, the next slot may not."""
         requests, failures = self._locust_totals()
         self.recorder.locust_requests, self.recorder.locust_failures = requests, failures
         control = self.control_recorder
         control.locust_requests = control.recorded  # nobody else counts these
-        self.recorder.flush()
-        control.flush()
+        with self._writing:
+            for recorder in (self.recorder, control):
+                recorder.take()
+            gevent.get_hub().threadpool.apply(self._write)
+
+    def _write(self) -> None:
+        self.recorder.write()
+        self.control_recorder.write()
 
     def close(self) -> None:
         """Cut what is still under way, write everything, say the last word."""
