@@ -25,6 +25,7 @@ from failover_drill.errors import Aborted, DrillError, Inconclusive, ObjectiveNo
 from failover_drill.facts import Mark, Objectives
 from failover_drill.findings import Findings, Verdict
 from failover_drill.guards import Guards, resources
+from failover_drill.interrupts import held
 from failover_drill.journal import Journal
 from failover_drill.platform import Direct, Names, Platform, Traffic
 from failover_drill.target import Region, Role, Target
@@ -309,9 +310,10 @@ class Drill:
         owed = [p for p in outstanding(journals.read(self._journal.path)) if p.kind != LOCK]
         if not owed and self._put_back_at and self._put_back_at == self._changes.made:
             return  # compared already, and nothing was changed since
-        differences = restoration.put_back(
-            owed, self._snapshot, self._world, self._changes, self._journal, self.limits(), self._say
-        )
+        with held():  # an undo that is cut off in the middle would have to be sent twice
+            differences = restoration.put_back(
+                owed, self._snapshot, self._world, self._changes, self._journal, self.limits(), self._say
+            )
         self._put_back_at = self._changes.made
         if differences:
             raise DrillError(f"the estate is not as it was: {'; '.join(differences)}")
