@@ -101,7 +101,7 @@ class Job(threading.Thread):
                 found = Found(
                     strike, reached=True, trouble=[f"the trial itself failed: {type(error).__name__}: {error}"]
                 )
-            if not found.trouble:
+            if found.good:
                 shutil.rmtree(directory, ignore_errors=True)
             if found.reached or attempt == 2:
                 return found
