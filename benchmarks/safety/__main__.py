@@ -111,7 +111,7 @@ class Job(threading.Thread):
 def table(found: list[Found]) -> str:
     """Return the table that README shows."""
     lines = [
-        "| set | signal | trials | restored ≤ 30 s | to restored: median / most | to report: median / most | done twice |",
+        "| set | signal | trials | restored in time | to restored: median / most | to report: median / most | done twice |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     groups = sorted({(f.strike.set_name, f.strike.signal) for f in found})
