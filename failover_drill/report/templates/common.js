@@ -56,6 +56,8 @@ const drawn = (async () => {
   function onPaper() {
     paint(facts.light);
     for (const view of Bokeh.index.roots) {
+      // a glyph takes its new colours a turn later; paper does not wait that long
+      for (const part of view.renderer_views?.values() ?? []) part.set_visuals?.();
       const place = byId(`chart-${view.model.name}`);
       const { width, height } = view.bbox;
       const image = new Image();
