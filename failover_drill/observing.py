@@ -108,8 +108,9 @@ class Watched:
 
 def _strand(records: SampleRecords) -> Strand:
     columns = Columns.of(records)
+    done_ns = columns.sent_ns + columns.took_ns
     return Strand.of(
-        Stream(columns.sent_ns, columns.sent_ns + columns.took_ns, records["outcome"], records["population"])
+        Stream(columns.sent_ns, done_ns, records["outcome"], records["population"], records["intended_ns"])
     )
 
 
