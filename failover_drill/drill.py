@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from failover_drill import abort, acts, findings, lock, record, restoration
+from failover_drill import abort, acts, findings, interrupts, lock, record, restoration
 from failover_drill import journal as journals
 from failover_drill.changes import RUNNING, STOPPED, Change, Changes
 from failover_drill.clock import Clock
@@ -25,7 +25,6 @@ from failover_drill.errors import Aborted, DrillError, Inconclusive, ObjectiveNo
 from failover_drill.facts import Mark, Objectives
 from failover_drill.findings import Findings, Verdict
 from failover_drill.guards import Guards, resources
-from failover_drill.interrupts import held
 from failover_drill.journal import Journal
 from failover_drill.platform import Direct, Names, Platform, Traffic
 from failover_drill.target import Region, Role, Target
@@ -133,6 +132,7 @@ class Drill:
 
     def go_on(self) -> None:
         """Raise Aborted where drills were stopped, the lock was lost, or a limit is broken; Unsafe where it never may begin."""
+        interrupts.look()
         self.admit()
         reason = self._guards.stop_requested() or self._lock_lost() or self._breach()
         if reason:
@@ -310,7 +310,7 @@ class Drill:
         owed = [p for p in outstanding(journals.read(self._journal.path)) if p.kind != LOCK]
         if not owed and self._put_back_at and self._put_back_at == self._changes.made:
             return  # compared already, and nothing was changed since
-        with held():  # an undo that is cut off in the middle would have to be sent twice
+        with interrupts.held():  # an undo that is cut off in the middle would have to be sent twice
             differences = restoration.put_back(
                 owed, self._snapshot, self._world, self._changes, self._journal, self.limits(), self._say
             )
@@ -378,6 +378,7 @@ class Drill:
     ) -> None:
         deadline = self._clock.now_ns() + int(budget_s * 1e9)
         while not holds():
+            interrupts.look()
             if not self._traffic_fit():
                 raise Inconclusive("the load process died: what users see is no longer measured")
             if not self._put_back_at:

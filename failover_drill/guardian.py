@@ -65,14 +65,14 @@ def watch(directory: Path) -> int:
     """Wait for the drill's end; put back what it left. Returns an exit status."""
     from failover_drill import rescue  # loaded while the drill lives, so that nothing is left to load when it dies
 
-    rescue.prepare(directory)
+    world = rescue.prepare(directory)
     _report_ready()
     import failover_drill.reports  # noqa: F401 - the drill need not wait for this
 
     with journal.alone_with(directory / journal.FILE, wait=True):
         if any(entry.kind == "seal" for entry in journal.read(directory / journal.FILE)):
             return 0
-        return rescue.rescue_patiently(directory, "guardian", say)
+        return rescue.rescue_patiently(directory, "guardian", say, world)
 
 
 def _report_ready() -> None:

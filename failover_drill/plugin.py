@@ -204,6 +204,7 @@ class Ending:
     def shield(self) -> None:
         """From now on a signal is noted and waits: the estate is being put back."""
         self._shielded = True
+        interrupts.heed()
 
     def on_signal(self, number: int, _: types.FrameType | None) -> None:
         name, now = signal.Signals(number).name, time.monotonic()
@@ -237,6 +238,7 @@ def ending_signals() -> Iterator[Ending]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        interrupts.heed()
 
 
 def _insist(findings: Findings) -> None:

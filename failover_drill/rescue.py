@@ -27,17 +27,23 @@ def world_of(target: Target) -> World:
     return World(target, ArmPlatform(target), DirectAsker(target), NameAsker(target), SystemClock())
 
 
-def prepare(directory: Path) -> None:
-    """Make once what a rescue will need, so that what cannot work is known while the drill has changed nothing."""
-    world_of(state_of(directory).target)
+def prepare(directory: Path) -> World:
+    """Return what a rescue will need, tried once: what cannot work is known while the drill has changed nothing.
+
+    The token that it takes is kept, so that a rescue does not wait for an identity endpoint that is down by then.
+    Raises DrillError where the control plane cannot be read.
+    """
+    world = world_of(state_of(directory).target)
+    world.platform.profile_state(world.target.profile_id)
+    return world
 
 
-def rescue_patiently(directory: Path, by: str, say: Say) -> int:
+def rescue_patiently(directory: Path, by: str, say: Say, world: World) -> int:
     """Rescue, again and again until nothing is outstanding or the patience that the run's header states is spent."""
     clock = SystemClock()
     deadline_ns = clock.now_ns() + int(patience_s(directory) * 1e9)
     while True:
-        code = rescue(directory, by, say)
+        code = rescue(directory, by, say, world)
         if not state_of(directory).promises or clock.now_ns() >= deadline_ns:
             return code
         say(f"trying again in {PAUSE_S:g} s")
@@ -49,8 +55,11 @@ def patience_s(directory: Path) -> float:
     return float(journal.read(directory / FILE)[0].fields.get("patience_s", 0.0))
 
 
-def rescue(directory: Path, by: str, say: Say) -> int:
-    """Put back what a dead drill left, report and seal; the caller holds the lock. Returns an exit status."""
+def rescue(directory: Path, by: str, say: Say, world: World | None = None) -> int:
+    """Put back what a dead drill left, report and seal; the caller holds the lock. Returns an exit status.
+
+    `world`: what the restoration talks to, where that is made already.
+    """
     state = state_of(directory)
     for promise in reversed(state.promises):
         say(f"outstanding: {promise}")
@@ -59,7 +68,7 @@ def rescue(directory: Path, by: str, say: Say) -> int:
         say(GONE)
         differences = []
     else:
-        differences = restore(directory, world_of(state.target), by, say)
+        differences = restore(directory, world or world_of(state.target), by, say)
     from failover_drill.reports import write_reports  # heavy, and nothing that an undo needs
 
     write_reports(directory, analyse(record.read_facts(directory), record.read_objectives(directory)))

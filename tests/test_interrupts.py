@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import signal
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from failover_drill import interrupts
 from failover_drill.journal import Journal, read
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """What these tests interrupt is nobody else's concern."""
+    yield
+    interrupts.heed()
 
 
 def test_delivered_at_once_outside() -> None:
@@ -32,6 +40,40 @@ def _interrupted_inside(done: list[str]) -> None:
             interrupts.deliver(KeyboardInterrupt("SIGINT"))
             done.append("inner")
         done.append("outer")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_destructor_swallowed_is_raised_at_the_next_look() -> None:
+    """Python drops what is raised inside a destructor; the drill looks, and is interrupted all the same, until it has heeded."""
+
+    class Struck:
+        def __del__(self) -> None:
+            interrupts.deliver(KeyboardInterrupt("SIGTERM"))
+
+    struck = Struck()
+    del struck
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+            interrupts.look()
+    interrupts.heed()
+    interrupts.look()
+
+
+def test_looking_waits_for_what_may_not_be_cut() -> None:
+    """Inside what is held a look raises nothing."""
+    looked: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _looking_inside(looked)
+    assert looked == ["nothing"]
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.look()
+
+
+def _looking_inside(looked: list[str]) -> None:
+    with interrupts.held():
+        interrupts.deliver(KeyboardInterrupt("SIGINT"))
+        interrupts.look()
+        looked.append("nothing")
 
 
 def test_the_chain_survives_signals(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The kill matrix: drills struck at every step boundary and at random instants, also in the middle of control-plane calls.
 
-python -m benchmarks.safety                         everything: about an hour
+python -m benchmarks.safety                         everything: an hour and more
 python -m benchmarks.safety --sets boundaries --signals KILL
-python -m benchmarks.safety --sets random --count 20 --jobs 2 --seed 7
+python -m benchmarks.safety --log matrix.jsonl      goes on where a run with the same log was cut short
+python -m benchmarks.safety --table matrix.jsonl    the table of what was logged, and no trial
 
 Each job has an estate of its own and drills it again and again: what one trial left would be the next one's drift.
 """
@@ -11,68 +12,46 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
-import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from benchmarks.safety.trial import Found, Strike, run, spread
+from benchmarks.safety.plan import SETS, SIGNALS, plan
+from benchmarks.safety.rivals import compete
+from benchmarks.safety.table import read, summary, table
+from benchmarks.safety.trial import Found, Strike, run
 from tests.stage import COLD, Estate, estate
 
-SIGNALS = ("INT", "TERM", "HUP", "KILL")
-LONG_S = 6.0  # from the last guard to the seal, of the acts alone
-LATE_LONG_S = 15.0  # the same where each of ten writes takes a second more
-WHOLE, WHOLE_STEPS = "features/failover.feature", 15
-ACTS, ACTS_STEPS = "benchmarks/safety/acts.feature", 8
-LATE = {"kind": "control_late", "late_s": 1.0, "only": "writes"}
-FAULTS: dict[str, tuple[dict[str, object], ...]] = {
-    "throttled 30 %": ({"kind": "control_throttled", "probability": 0.3},),
-    "500 at 20 %": ({"kind": "control_failing", "status": 500, "probability": 0.2},),
-    "503 at 20 %": ({"kind": "control_failing", "status": 503, "probability": 0.2},),
-    "reset after, 10 %": ({"kind": "control_reset_after", "probability": 0.1, "only": "all"},),
-    "identity down 20 s": ({"kind": "identity_down", "duration_s": 20.0},),
-}
-SETS = ("boundaries", "random", "both", "faults")
+ATTEMPTS = 3
+EARLIER = 0.6  # of an instant that the drill did not live to see
 
 
-def strikes(
-    sets: Iterable[str], signals: Iterable[str], count: int, rng: random.Random, *, whole: bool
-) -> Iterator[Strike]:
-    """Yield every trial of the chosen sets."""
-    chosen = list(signals)
-    if "boundaries" in sets:
-        name, steps = (WHOLE, WHOLE_STEPS) if whole else (ACTS, ACTS_STEPS)
-        for step in (*range(steps), -(steps - 1)):
-            yield from (Strike(s, step, set_name="boundaries", feature=name) for s in chosen)
-    if "random" in sets:
-        for i in range(count):
-            late = bool(i // len(chosen) % 2)
-            after_s = rng.uniform(0, LATE_LONG_S if late else LONG_S)
-            name = "random, calls 1 s late" if late else "random"
-            yield Strike(chosen[i % len(chosen)], None, after_s, (LATE,) if late else (), name)
-    if "both" in sets:
-        for _ in range(count):
-            yield Strike("KILL both", None, rng.uniform(0.5, LONG_S * 0.8), set_name="machine lost")
-    if "faults" in sets:
-        for i in range(count):
-            name = list(FAULTS)[i % len(FAULTS)]
-            signal = ("none", "KILL", "TERM")[i // len(FAULTS) % 3]
-            # struck after the first change, and the faults only then: what is rehearsed is undoing under them
-            yield Strike(signal, rng.randrange(2, 8), 0.0, FAULTS[name], f"undo, {name}")
+@dataclass(frozen=True)
+class Course:
+    """How the trials are carried out: how many at once, until when (CLOCK_MONOTONIC), and where things go."""
+
+    jobs: int
+    until_s: float
+    pause: Path
+    where: Path
 
 
 class Job(threading.Thread):
     """Takes trials from the queue, one after the other, on an estate of its own."""
 
-    def __init__(self, waiting: queue.Queue[Strike], done: queue.Queue[Found], where: Path) -> None:
+    def __init__(self, waiting: queue.Queue[Strike], done: queue.Queue[Found], course: Course, name: str) -> None:
         super().__init__()
-        self._waiting, self._done, self._where, self._n = waiting, done, where, 0
+        self._waiting, self._done, self._course, self._n = waiting, done, course, 0
+        self._where = course.where / name
 
     def run(self) -> None:
         while not self._waiting.empty():
@@ -82,50 +61,61 @@ class Job(threading.Thread):
 
     def _drill(self, stage: Estate) -> None:
         """Drill until nothing is waiting, or the estate was left changed and must be replaced."""
-        while True:
-            try:
-                strike = self._waiting.get_nowait()
-            except queue.Empty:
-                return
+        while (strike := self._next()) is not None:
             found = self._trial(strike, stage)
             self._done.put(found)
             if found.trouble and found.reached:
                 return
 
+    def _next(self) -> Strike | None:
+        while self._course.pause.exists():
+            time.sleep(1)
+        if time.monotonic() > self._course.until_s:
+            while not self._waiting.empty():
+                self._waiting.get_nowait()
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            return None
+
     def _trial(self, strike: Strike, stage: Estate) -> Found:
-        for attempt in range(3):
-            directory = self._where / f"trial-{time.monotonic_ns()}"
+        """Carry it out; a drill that ended before its instant is struck earlier, twice at most."""
+        for attempt in range(ATTEMPTS):
+            directory = self._where / f"trial-{strike.n}-{attempt}"
             try:
-                found = run(strike, stage, directory)
+                found = (compete if strike.set_name == "two at once" else run)(strike, stage, directory)
             except Exception as error:
-                found = Found(
-                    strike, reached=True, trouble=[f"the trial itself failed: {type(error).__name__}: {error}"]
-                )
+                said = f"the trial itself failed: {type(error).__name__}: {error}"
+                found = Found(strike, reached=True, trouble=[said])
             if found.good:
                 shutil.rmtree(directory, ignore_errors=True)
-            if found.reached or attempt == 2:
-                return found
-        raise AssertionError
-
-
-def table(found: list[Found]) -> str:
-    """Return the table that README shows."""
-    lines = [
-        "| set | signal | trials | restored in time | to restored: median / most | to report: median / most | done twice |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    groups = sorted({(f.strike.set_name, f.strike.signal) for f in found})
-    for name, signal in groups:
-        own = [f for f in found if (f.strike.set_name, f.strike.signal) == (name, signal)]
-        restored = spread([f.restored_s for f in own if f.restored_s is not None])
-        reported = spread([f.reported_s for f in own if f.reported_s is not None])
-        good, twice = sum(f.good for f in own), sum(len(f.doubled) for f in own)
-        lines.append(f"| {name} | {signal} | {len(own)} | {good} | {restored} | {reported} | {twice} |")
-    lines.append(f"| all | | {len(found)} | {sum(f.good for f in found)} | | | {sum(len(f.doubled) for f in found)} |")
-    return "\n".join(lines)
+            else:
+                found.kept = str(directory)
+            if found.reached:
+                break
+            strike = replace(strike, after_s=strike.after_s * EARLIER)
+        return found
 
 
 def main() -> int:
+    options = _options()
+    if options.table:
+        found = read(options.table)
+        print(table(found), "", *summary(found), sep="\n")
+        return 0
+    trials = plan(options.sets, options.signals, options.count, options.seed, whole=options.whole)
+    log = options.log or Path(tempfile.mkdtemp(prefix="failover-drill-matrix-")) / "log.jsonl"
+    common = {"seed": options.seed, "of": _of(options), "commit": _commit()}
+    done = {line["n"] for line in read([log]) if (line["seed"], line["of"]) == (common["seed"], common["of"])}
+    where = Path(tempfile.mkdtemp(prefix="failover-drill-safety-"))
+    course = Course(options.jobs, time.monotonic() + options.minutes * 60, options.pause, where)
+    carry_out([t for t in trials if t.n not in done], course, log, common)
+    found = [line for line in read([log]) if (line["seed"], line["of"]) == (common["seed"], common["of"])]
+    print(table(found), "", f"{len(found)} of {len(trials)} trials; {log}", *summary(found), sep="\n")
+    return 0 if len(found) == len(trials) and all(f["good"] for f in found) else 1
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.safety", description="The kill matrix.")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=SIGNALS)
@@ -133,72 +123,55 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="the whole playbook at its boundaries, users included")
     parser.add_argument("--jobs", type=int, default=2, help="drills at once")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=90, help="begin no trial after this")
-    parser.add_argument("--log", type=Path, help="one JSON line for each trial")
-    options = parser.parse_args()
-    rng = random.Random(options.seed)
-    trials = list(strikes(options.sets, options.signals, options.count, rng, whole=options.whole))
-    rng.shuffle(trials)  # so that a run that is cut short has some of everything
-    found = carry_out(trials, options.jobs, options.minutes * 60, options.log)
-    missed = [f for f in found if not f.reached]
-    found = [f for f in found if f.reached]
-    print(table(found))
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
-    print(f"\nseed {options.seed}, {len(found)} of {len(trials)} trials, commit {commit or 'unknown'}")
-    if missed:
-        print(f"{len(missed)} drills ended before their instant came, three times each: they prove nothing")
-    bad = [f for f in found if not f.good]
-    for each in bad:
-        print(f"NOT RESTORED: {json.dumps(each.to_json(), ensure_ascii=False)}")
-    return 1 if bad or len(found) < len(trials) else 0
+    parser.add_argument("--minutes", type=float, default=180, help="begin no trial after this")
+    parser.add_argument("--log", type=Path, help="one JSON line for each trial; what it holds is not done again")
+    parser.add_argument("--pause", type=Path, default=Path("/tmp/matrix.pause"), help="while it exists no trial begins")
+    parser.add_argument("--table", type=Path, nargs="+", metavar="LOG", help="show the table of these logs, and end")
+    options: argparse.Namespace = parser.parse_args()
+    return options
 
 
-def carry_out(trials: list[Strike], jobs: int, seconds: float, log: Path | None) -> list[Found]:
+def _of(options: argparse.Namespace) -> str:
+    """Return what tells this plan's numbers from another's."""
+    words = [*options.sets, *options.signals, str(options.count), *(["whole"] if options.whole else [])]
+    return " ".join(words)
+
+
+def _commit() -> str:
+    said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    return said or "unknown"
+
+
+def carry_out(trials: Sequence[Strike], course: Course, log: Path, common: dict[str, Any]) -> None:
+    """Carry out the trials and log each as it ends; runs that went wrong are kept, and where is told."""
     waiting: queue.Queue[Strike] = queue.Queue()
     done: queue.Queue[Found] = queue.Queue()
     for strike in trials:
         waiting.put(strike)
-    found: list[Found] = []
-    where = Path(tempfile.mkdtemp(prefix="failover-drill-safety-"))
-    workers = [Job(waiting, done, where / f"job-{i}") for i in range(jobs)]
+    workers = [Job(waiting, done, course, f"job-{i}") for i in range(course.jobs)]
     for worker in workers:
         worker.start()
-    deadline = time.monotonic() + seconds
-    while len(found) < len(trials) and any(w.is_alive() for w in workers):
+    bad = told = 0
+    while any(w.is_alive() for w in workers) or not done.empty():
         try:
-            found.append(done.get(timeout=1))
+            found = done.get(timeout=1)
         except queue.Empty:
-            if time.monotonic() > deadline:
-                _empty(waiting)
             continue
-        _tell(found, len(trials), log)
-    for worker in workers:
-        worker.join()
-    while not done.empty():
-        found.append(done.get())
-        _tell(found, len(trials), log)
-    if all(f.good for f in found):
-        shutil.rmtree(where, ignore_errors=True)
+        told, bad = told + 1, bad + (not found.good)
+        _tell(found, f"{told}/{len(trials)}", log, common)
+    if bad:
+        print(f"runs that went wrong are kept in {course.where}", file=sys.stderr)
     else:
-        print(f"runs that went wrong are kept in {where}", file=sys.stderr)
-    return found
+        shutil.rmtree(course.where, ignore_errors=True)
 
 
-def _empty(waiting: queue.Queue[Strike]) -> None:
-    while not waiting.empty():
-        waiting.get_nowait()
-
-
-def _tell(found: list[Found], of: int, log: Path | None) -> None:
-    last = found[-1].to_json()
-    if log is not None:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(last, ensure_ascii=False) + "\n")
-    mark = "ok " if last["good"] else "BAD"
-    said = (
-        f"{mark} {len(found)}/{of} {last['set']}: {last['signal']} at {last['when']}: restored {last['restored_s']} s"
-    )
-    print(said, *last["trouble"], sep="; ", file=sys.stderr, flush=True)
+def _tell(found: Found, count: str, log: Path, common: dict[str, Any]) -> None:
+    line = {**found.to_json(), **common, "load": round(os.getloadavg()[0], 1)}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    mark = "ok " if found.good else "BAD"
+    said = f"{mark} {count} {line['set']}: {line['signal']} at {line['when']}: restored {line['restored_s']} s"
+    print(said, *found.trouble, sep="; ", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from benchmarks.safety.evidence import Growing, doubled, in_call, journal_lines, undo_after_s
+from failover_drill import record
 from failover_drill.errors import DrillError
 from failover_drill.restoration import state_of
 from tests.stage import ROOT, Estate, latest, start_drill
 
+ACTS = "benchmarks/safety/acts.feature"
 WITHIN_S = 30.0  # what issue 5 allows
 UNDER_FAULTS_S = 30.0  # the longest fault lasts 20 s
 PATIENCE_S = 90.0  # how long a trial goes on looking, to tell late from never
@@ -46,7 +48,8 @@ class Strike:
     after_s: float = 0.0
     faults: tuple[Mapping[str, Any], ...] = ()
     set_name: str = ""
-    feature: str = "benchmarks/safety/acts.feature"
+    feature: str = ACTS
+    n: int = 0
 
     @property
     def when(self) -> str:
@@ -59,10 +62,13 @@ class Found:
 
     strike: Strike
     reached: bool = False
+    began_s: float | None = None  # from the signal until the undo began
     restored_s: float | None = None  # from the signal until the estate was as before, to stay
     reported_s: float | None = None  # … until journal, findings and report said so
     owed: int = 0  # undos outstanding when everything was dead
     interrupted: str = ""
+    in_call: bool = False  # was a control-plane call under way?
+    kept: str = ""  # where the run is, if it is of interest
     trouble: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
@@ -70,13 +76,13 @@ class Found:
     def good(self) -> bool:
         """Restored, and in time where nobody had to do anything for it."""
         limit_s = WITHIN_S + (UNDER_FAULTS_S if self.strike.set_name.startswith("undo") else 0.0)
-        in_time = self.strike.signal == "KILL both" or (self.restored_s or 0.0) <= limit_s
-        return not self.trouble and self.restored_s is not None and in_time
+        unlimited = self.strike.signal == "KILL both" or self.restored_s is None
+        return self.reached and not self.trouble and (unlimited or (self.restored_s or 0.0) <= limit_s)
 
     def to_json(self) -> dict[str, Any]:
-        strike = {"set": self.strike.set_name, "signal": self.strike.signal, "when": self.strike.when}
-        own = {k: getattr(self, k) for k in ("reached", "restored_s", "reported_s", "owed", "interrupted", "trouble")}
-        return {**strike, **own, "doubled": self.doubled, "good": self.good}
+        strike = {k: getattr(self.strike, k) for k in ("n", "signal", "when")} | {"set": self.strike.set_name}
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "strike"}
+        return {**strike, **own, "good": self.good}
 
 
 def settled_state(estate: Estate) -> Any:
@@ -112,6 +118,7 @@ def run(strike: Strike, estate: Estate, where: Path) -> Found:
         struck_at = _strike(found, strike, process, estate, where)
         if struck_at is not None:
             _await_end(found, before, estate, where, struck_at)
+            _read_journals(found, where, struck_at)
     finally:
         estate.control("DELETE", "/_faults")
         output = _ended(process)
@@ -166,8 +173,9 @@ def _guardian_of(pid: int) -> int | None:
 
 def _await_instant(strike: Strike, process: subprocess.Popen[str], where: Path) -> bool:
     deadline, began = time.monotonic() + DRILL_S, None
+    journal = Growing(where)
     while process.poll() is None and time.monotonic() < deadline:
-        entries = list(journal_lines(where))
+        entries = journal.lines()
         if strike.step is not None:
             if any(e["kind"] == "step begins" and e["index"] == strike.step for e in entries):
                 return True
@@ -181,10 +189,14 @@ def _await_instant(strike: Strike, process: subprocess.Popen[str], where: Path) 
     return False
 
 
-def journal_lines(where: Path) -> Iterator[dict[str, Any]]:
-    directory = latest(where)
-    for line in (directory / "journal.jsonl").read_text("utf-8").split("\n")[:-1] if directory else ():
-        yield json.loads(line)
+def _read_journals(found: Found, where: Path, struck_at: float) -> None:
+    """Tell from the run's own clock what the strike hit, and when the undo began."""
+    directory, struck_ns = latest(where), int(struck_at * 1e9)
+    assert directory is not None
+    entries = record.entries_of(directory)
+    found.in_call = in_call(entries, struck_ns)
+    if found.strike.signal != "KILL both":
+        found.began_s = undo_after_s(entries, struck_ns)
 
 
 def _await_end(found: Found, before: Any, estate: Estate, where: Path, struck_at: float) -> None:
@@ -207,7 +219,7 @@ def _until(holds: Callable[[], bool], since: float) -> bool:
     while not holds():
         if time.monotonic() - since > PATIENCE_S:
             return False
-        time.sleep(0.1)
+        time.sleep(0.2)
     return True
 
 
@@ -251,21 +263,3 @@ def _read_report(found: Found, where: Path) -> None:
     sealed_before = found.strike.signal == "none" or not found.interrupted
     if sealed_before and not any(e["kind"] == "seal" for e in journal_lines(where)):
         found.trouble.append("the report does not name what happened")
-
-
-def doubled(writes: list[dict[str, Any]]) -> list[str]:
-    """Return each start or stop of an app that was carried out though it was so already."""
-    last: dict[str, str] = {}
-    twice = []
-    for write in writes:
-        app, _, verb = write["path"].lower().rpartition("/")
-        if verb in {"start", "stop"}:
-            if last.get(app) == verb:
-                twice.append(f"{verb} {app.rpartition('/')[2]}")
-            last[app] = verb
-    return twice
-
-
-def spread(seconds: list[float]) -> str:
-    """Median and most, as the table shows them."""
-    return f"{statistics.median(seconds):.1f} / {max(seconds):.1f} s" if seconds else "–"
