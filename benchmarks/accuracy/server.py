@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ import uvloop
 OK = b"HTTP/1.1 200 OK\r\nX-Region: eastus\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 SORRY = b"HTTP/1.1 503 Service Unavailable\r\nX-Region: eastus\r\nContent-Length: 5\r\n\r\ndown\n"
 RESET = struct.pack("ii", 1, 0)
+BACKLOG = 4096
+ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 
 
 class Server:
@@ -33,15 +37,20 @@ class Server:
         self.open: set[Exchange] = set()
         self.loop = asyncio.get_running_loop()
         self.listener: socket.socket | None = None
-        self.listen()
+        first = self.bind()
+        first.listen(BACKLOG)
+        self.watch(first)
 
-    def listen(self) -> None:
+    def bind(self) -> socket.socket:
+        """Return a socket that would be the listener, were it to listen."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setblocking(False)
         sock.bind((self.address, self.port))
-        sock.listen(4096)
         self.port = sock.getsockname()[1]
+        return sock
+
+    def watch(self, sock: socket.socket) -> None:
         self.listener = sock
         self.loop.add_reader(sock, self.accept)
 
@@ -60,20 +69,22 @@ class Server:
             self.loop.create_task(self.loop.connect_accepted_socket(lambda: Exchange(self), conn))
 
     def become(self, mode: str) -> tuple[int, int]:
-        """Switch; return the instants just before and just after."""
-        before = time.monotonic_ns()
+        """Switch; return the instants just before and just after the one call that makes the difference."""
         was, self.mode = self.mode, mode
         if mode == "refused" and self.listener is not None:
             self.loop.remove_reader(self.listener)
-            self.listener.close()
+            stamps = stamped(self.listener.close)
             self.listener = None
         elif was == "refused":
-            self.listen()
-        switched = time.monotonic_ns()
+            listener = self.bind()
+            stamps = stamped(lambda: listener.listen(BACKLOG))
+            self.watch(listener)
+        else:
+            stamps = stamped(lambda: None)
         if mode in ("refused", "reset"):
             for exchange in list(self.open):
                 exchange.reset()
-        return before, switched
+        return stamps
 
 
 class Exchange(asyncio.Protocol):
@@ -109,19 +120,48 @@ class Exchange(asyncio.Protocol):
 
 
 async def follow(server: Server, schedule: list[list[Any]], truth: Path) -> None:
-    begin_ns = time.monotonic_ns()
+    begin_ns, alarm = time.monotonic_ns(), Alarm()
     with truth.open("w") as file:
         for at_s, length_s, kind in schedule:
-            await until(begin_ns + int(at_s * 1e9))
+            await alarm.until(begin_ns + int(at_s * 1e9))
             began = server.become(kind)
-            await until(began[0] + int(length_s * 1e9))
+            await alarm.until(began[0] + int(length_s * 1e9))
             ended = server.become("ok")
             file.write(json.dumps({"kind": kind, "began_ns": began, "ended_ns": ended}) + "\n")
             file.flush()
 
 
-async def until(instant_ns: int) -> None:
-    await asyncio.sleep(max(0.0, (instant_ns - time.monotonic_ns()) / 1e9))
+class Alarm:
+    """Wakes at an instant of CLOCK_MONOTONIC, to the microsecond.
+
+    The loop's own timers count whole milliseconds: every switch would fall on the same phase of a grid of 1 000 a second.
+    (`os.timerfd_create` needs Python 3.13.)
+    """
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._rang = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._fd, self._ring)
+
+    def _ring(self) -> None:
+        os.read(self._fd, 8)
+        self._rang.set()
+
+    async def until(self, instant_ns: int) -> None:
+        self._rang.clear()
+        at = struct.pack("qqqq", 0, 0, instant_ns // 10**9, instant_ns % 10**9)
+        self._libc.timerfd_settime(self._fd, ABSOLUTE, at, None)
+        await self._rang.wait()
+
+
+def stamped(switch: Callable[[], object]) -> tuple[int, int]:
+    """Call *switch*; return the instants just before and just after."""
+    before = time.monotonic_ns()
+    switch()
+    return before, time.monotonic_ns()
 
 
 async def main(address: str, schedule: str, truth: str) -> None:
