@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from failover_drill import history as store
-from failover_drill import journal, openslo, paper, settings
+from failover_drill import journal, openslo, paper, settings, wording
 from failover_drill.clock import SystemClock
 from failover_drill.compliance import comply
 from failover_drill.errors import DrillError, SettingsError
 from failover_drill.ledger import DOWNTIME, MAINTENANCE, Entry, Run
 from failover_drill.moments import moment
-from failover_drill.report import words
 
 MONTH_S = 30 * 86_400
 
@@ -122,7 +121,7 @@ def _period_forms(reports: Path, since: str | None, until: str | None) -> paper.
     end = moment(until, "--until") if until else SystemClock().wall_s()
     begin = moment(since, "--since") if since else end - MONTH_S
     if begin >= end:
-        raise SettingsError(f"--since: {words.rfc3339(begin)} should be before --until, {words.rfc3339(end)}")
+        raise SettingsError(f"--since: {wording.rfc3339(begin)} should be before --until, {wording.rfc3339(end)}")
     refreshed = store.refresh(reports)
     books = comply(store.runs(reports), store.entries(reports / store.INCIDENTS), begin, end)
     remarks = [f"not counted: {each}" for each in refreshed.problems]
@@ -150,14 +149,14 @@ def history(
         return
     for run in chosen:
         typer.echo(_line(run))
-    typer.echo(f"{words.plural(len(chosen), 'run')}; {refreshed.read} read anew", err=True)
+    typer.echo(f"{wording.plural(len(chosen), 'run')}; {refreshed.read} read anew", err=True)
 
 
 def _line(run: Run) -> str:
-    recovery = "-" if run.recovery is None else words.duration(run.recovery.estimate_s)
+    recovery = "-" if run.recovery is None else wording.duration(run.recovery.estimate_s)
     scale = "" if run.time_scale == 1 else f"  time scale {run.time_scale:g}"
     trouble = "  interrupted" if run.interrupted else ""
-    spent = words.duration(run.consumed.estimate_s)
+    spent = wording.duration(run.consumed.estimate_s)
     return f"{run.directory:<48}  {run.verdict:<12}  recovery {recovery:>10}  spent {spent:>10}{scale}{trouble}"
 
 

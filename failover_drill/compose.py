@@ -11,10 +11,11 @@ import importlib.metadata
 import os
 import platform as machine
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from failover_drill import guardian, guards, lock, record
 from failover_drill.abort import conditions
@@ -28,9 +29,11 @@ from failover_drill.drill import Drill, Safety, Waits
 from failover_drill.errors import DrillError
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
+from failover_drill.forecast import Kind
 from failover_drill.interrupts import held
 from failover_drill.journal import FILE, FORMAT, Journal
-from failover_drill.preflight import admission, refuse_if_unrestored
+from failover_drill.predict import foretell
+from failover_drill.preflight import NOTHING, admission, refuse_if_unrestored
 from failover_drill.reports import write_reports
 from failover_drill.samples import archive
 from failover_drill.settings import Settings, status_ranges
@@ -101,8 +104,11 @@ class Run:
         say: Say,
         consent: guards.Consent = UNASKED,
         passing: Say | None = None,
+        state: Mapping[str, Any] = NOTHING,
     ) -> None:
         """Create directory and journal, and set the guardian beside them. `passing` tells what a later line supersedes.
+
+        `state` is what the local estate tells of itself (`GET /_state`); a forecast is made with it.
 
         Raises Unsafe where no drill may begin, DrillError where the directory cannot be, PlatformError where ARM refuses.
         """
@@ -115,12 +121,12 @@ class Run:
         self._clock = SystemClock()
         self._held = ExitStack()  # what this process must let go of, so that others may go on
         try:
-            self._begin(name, consent)
+            self._begin(name, consent, state)
         except BaseException:
             self._held.close()
             raise
 
-    def _begin(self, name: str, consent: guards.Consent) -> None:
+    def _begin(self, name: str, consent: guards.Consent, state: Mapping[str, Any]) -> None:
         settings, target, say = self.settings, self.target, self.say
         taken = anchor()
         self._began_ns = taken.mono_ns
@@ -129,13 +135,14 @@ class Run:
         refuse_if_unrestored(self.reports, target)
         self.platform = ArmPlatform(target)
         ttl_s = self.platform.profile_state(target.profile_id).ttl_s
+        names = NameAsker(target, timeout_s=settings.watch.timeout_s)
+        self.foretold = foretell(self.platform, names, target, settings, state)
         self.directory = record.new_directory(self.reports, name, taken)
         self.journal = Journal(self.directory / FILE)
         self._held.callback(self.journal.close)
         with held():  # from here on a run exists, and somebody must see it to its end
             self.journal.append("header", self._header(name, taken, ttl_s), sync=True)
             self._guardian = guardian.Guardian(self.directory)
-        names = NameAsker(target, timeout_s=settings.watch.timeout_s)
         self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory)
         self._watches = self._make_watches(names)
         direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
@@ -166,6 +173,7 @@ class Run:
             names,
             self.reports,
             ttl_s,
+            self.foretold.get(Kind.PLANNED),
             self._guardian.trouble,
             self._clock.wall_s,
         )
@@ -204,6 +212,7 @@ class Run:
             "latency_limit_ns": round(self.settings.traffic.slow_s * 1e9),
             "time_scale": self.target.time_scale,
             "ttl_s": ttl_s,
+            "forecasts": {str(kind): each.to_dict() for kind, each in self.foretold.items()},
             "objectives": objectives,
             "environment": environment(self.target),
         }

@@ -1,11 +1,7 @@
-"""What a drill is likely to cost, before it is run: measured where it was run before, else by formula. Pure but for `past_runs`.
+"""What a drill is likely to cost the error budget, before it is run, and what drills have cost. Pure but for `past_runs`.
 
-    out of service ─────────────────────────────────────────► all caches have followed
-      stop, start, two endpoints, propagation: `acts`     TTL
-    recovery time = acts + TTL + stabilisation        downtime at most acts + TTL        acts = 60 s / time scale, unmeasured
-
-60 s: an app stops within seconds and starts within about 30 s (azure-facts §2.5), an endpoint's change reaches the name servers
-within about 5 s (§3.6), and four calls take a few seconds each. Grade: U; the first drill replaces it by a measurement.
+the forecast's 99 % ──┐
+newest alike runs   ──┴─► whichever is more: a model whose delays Azure does not publish must not talk a drill cheap
 """
 
 from __future__ import annotations
@@ -13,11 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
-ACTS_S = 60.0
+from failover_drill.forecast import Forecast
+from failover_drill.wording import day
+
 NEWEST = 3
+SURELY = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,33 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class Expected:
+    """What a drill will hardly exceed, seconds, and where that is from."""
+
     recovery_s: float
     cost_s: float
     why: str
 
 
-def forecast(past: Iterable[Past], drill: str, host: str, time_scale: float, ttl_s: float, settle_s: float) -> Forecast:
-    """Return what the newest comparable runs took and cost at most, else what the formula gives."""
+def expected(
+    predicted: Forecast | None, past: Iterable[Past], drill: str, host: str, time_scale: float, ttl_s: float
+) -> Expected:
+    """Return what 99 of 100 forecast failovers stay within, or what comparable runs measured where that is more.
+
+    *predicted* None: nothing could be forecast; then nothing is affordable.
+    """
+    if predicted is None:
+        return Expected(inf, inf, "nothing could be forecast: the profile cannot be read")
+    told = Expected(
+        predicted.recovery.at[SURELY], predicted.downtime.at[SURELY], "99 of 100 forecast failovers stay within that"
+    )
     alike = [p for p in past if (p.drill, p.public_host, p.time_scale, p.ttl_s) == (drill, host, time_scale, ttl_s)]
-    measured = [p for p in sorted(alike, key=lambda p: p.began_s) if p.recovery_s is not None][-NEWEST:]
-    if measured:
-        took = max(p.recovery_s or 0.0 for p in measured)
-        runs = "run" if len(measured) == 1 else f"{len(measured)} runs"
-        return Forecast(took, max(p.cost_s for p in measured), f"the most that the newest {runs} measured")
-    acts_s = ACTS_S / time_scale
-    why = f"{acts_s:g} s for the acts and {ttl_s:g} s of TTL; nothing comparable was measured yet"
-    return Forecast(acts_s + ttl_s + settle_s, acts_s + ttl_s, why)
+    newest = [p for p in sorted(alike, key=lambda p: p.began_s) if p.recovery_s is not None][-NEWEST:]
+    most = max(newest, key=lambda p: p.cost_s, default=None)
+    if most is None or most.cost_s <= told.cost_s:
+        return told
+    took = max(told.recovery_s, *(p.recovery_s or 0.0 for p in newest))
+    return Expected(took, most.cost_s, f"as {most.drill} cost on {day(most.began_s)}, more than was forecast")
 
 
 def spent_s(past: Iterable[Past], profile_id: str, since_s: float) -> float:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -273,6 +274,9 @@ class Facts:
     self_test: Mapping[str, object] = field(
         default_factory=dict
     )  # the newest self-test on this machine, if there is one
+    forecasts: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by kind of failover, made before the first change (forecast.Forecast.to_dict); empty where none was made
 
 
 @dataclass(frozen=True, slots=True)

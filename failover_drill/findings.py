@@ -16,6 +16,7 @@ from failover_drill.instrument import fitness
 from failover_drill.judgements import conclude, judgements
 from failover_drill.measured import Measured, in_order, measure
 from failover_drill.notes import notes
+from failover_drill.predicted import forecast_form
 from failover_drill.strips import action_form, dns_form, monitor_strips, step_form
 
 __all__ = ["SCHEMA", "Findings", "Verdict", "analyse"]
@@ -28,15 +29,17 @@ def analyse(facts: Facts, objectives: Objectives) -> Findings:
     fit = fitness(facts, measured.fold, measured.outages, self_test_form(facts.self_test))
     judged = judgements(facts, objectives, measured, fit)
     verdict, reasons = conclude(judged)
+    predicted = forecast_form(facts, measured)
     return Findings(
         schema=SCHEMA,
         drill=_drill(facts, measured),
         verdict=verdict,
         reasons=reasons,
         judgements=judged,
-        notes=notes(facts, objectives, measured, fit),
+        notes=notes(facts, objectives, measured, fit, predicted),
         slo=slo_form(objectives, measured),
         recovery=recovery_form(facts, objectives, measured.recovery),
+        forecast=predicted,
         downtime=downtime_form(facts, objectives, measured),
         traffic=traffic_form(facts, objectives, measured),
         dns=dns_form(facts),

@@ -5,6 +5,7 @@
     ├── verdict, reasons, judgements
     ├── slo          objective, budget, what this run consumed of it
     ├── recovery     t0 … sustained recovery, cut into segments that sum to it exactly
+    ├── forecast     what was predicted of it before the first change
     ├── downtime     the time lost, as bounds, and every outage
     ├── traffic      availability and latency: in all, per population, region and path
     ├── dns, monitor strips of answers and of monitor statuses over time
@@ -27,7 +28,9 @@ from typing import Any, Final, Literal
 
 from failover_drill.errors import Inconclusive, ObjectiveNotMet
 
-SCHEMA: Final = "failover-drill/findings/1"
+SCHEMA: Final = "failover-drill/findings/2"
+OLDER: Final = ("failover-drill/findings/1",)
+"""Without `forecast`; read as if none had been made."""
 
 
 class Verdict(StrEnum):
@@ -182,6 +185,49 @@ class RecoveryForm:
     segments: tuple[SegmentForm, ...]
     milestones: tuple[MilestoneForm, ...]
     data_loss: DataLoss | None = None
+
+
+Within = Literal["50 %", "95 %", "99 %", "below", "above"]
+"""The narrowest interval of a forecast that holds a measured figure; below or above them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A predicted duration: its mean, its median, and between what so many of 100 failovers lie. Seconds."""
+
+    mean_s: float
+    """The means of the segments sum to the mean of the recovery time; nothing else sums."""
+    median_s: float
+    inner_50: tuple[float, float]
+    inner_95: tuple[float, float]
+    inner_99: tuple[float, float]
+    measured_s: float | None
+    """None: users had not recovered when the run, or the drill's own way of bringing them back, was over."""
+    measured_within: Within | None
+    """None also where the forecast leaves this segment out."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedSegment:
+    name: str
+    took: Predicted
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastForm:
+    """What was predicted before the first change, from the profile and the time scale as they were then."""
+
+    kind: Literal["planned", "refused", "hang", "stopped"]
+    """By the operator's acts; or Traffic Manager alone, the region refusing or erring, hanging, or its app stopped."""
+    runs: int
+    """Failovers played."""
+    seed: int
+    never: str
+    """Why nobody would have come back; empty where they would. Where it is told, there are no figures."""
+    recovery: Predicted | None
+    downtime: Predicted | None
+    """Of the failover itself, weighted by users: until they recovered. What putting back costs is not predicted."""
+    segments: tuple[PredictedSegment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,7 +540,7 @@ class Timeline:
 class Note:
     """One finding in plain words, with the figure behind it."""
 
-    topic: Literal["recovery", "budget", "dns", "outage", "clients", "instrument", "slo", "estate"]
+    topic: Literal["recovery", "forecast", "budget", "dns", "outage", "clients", "instrument", "slo", "estate"]
     text: str
     figure: float | None = None
     unit: str = ""
@@ -504,7 +550,7 @@ class Note:
 class Findings:
     """What one run showed, and the verdict."""
 
-    schema: Literal["failover-drill/findings/1"]
+    schema: Literal["failover-drill/findings/2"]
     drill: DrillForm
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -513,6 +559,8 @@ class Findings:
     notes: tuple[Note, ...]
     slo: SloForm
     recovery: RecoveryForm
+    forecast: ForecastForm | None
+    """None: nothing failed over, or nothing was predicted."""
     downtime: DowntimeForm
     traffic: TrafficForm
     dns: DnsForm

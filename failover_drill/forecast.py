@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from failover_drill.facts import Segment
 
 Seconds = NDArray[np.float64]
-LEVELS = (0.005, 0.05, 0.5, 0.95, 0.99, 0.995)
+LEVELS = (0.005, 0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975, 0.99, 0.995)
+INNER = {50: (0.25, 0.75), 95: (0.025, 0.975), 99: (0.005, 0.995)}  # so many of 100 lie between these levels
 RUNS = 10_000
 DRAWN = (
     "stop_effect",
@@ -152,6 +153,11 @@ class Clients:
 USUAL = Clients()
 
 
+def level_name(level: float) -> str:
+    """Return the key of a quantile in JSON: "p2.5_s"."""
+    return f"p{100 * level:g}_s"
+
+
 @dataclass(frozen=True, slots=True)
 class Quantiles:
     """A distribution of seconds: its mean, and the value at each of `LEVELS`."""
@@ -162,11 +168,15 @@ class Quantiles:
     @property
     def inner_99(self) -> tuple[float, float]:
         """99 of 100 failovers lie between these."""
-        return self.at[0.005], self.at[0.995]
+        return self.inner(99)
+
+    def inner(self, percent: int) -> tuple[float, float]:
+        """So many of 100 failovers lie between these; *percent* is of `INNER`."""
+        low, high = INNER[percent]
+        return self.at[low], self.at[high]
 
     def to_dict(self) -> dict[str, float]:
-        named = {f"p{100 * level:g}_s": self.at[level] for level in LEVELS}
-        return {"mean_s": self.mean_s, **named}
+        return {"mean_s": self.mean_s, **{level_name(level): self.at[level] for level in LEVELS}}
 
 
 @dataclass(frozen=True, slots=True)

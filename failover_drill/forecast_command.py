@@ -1,9 +1,6 @@
 """`failover-drill forecast`: read the profile, say how long a failover will take, planned and unplanned. Reads only.
 
-    target ──► profile, apps ──► ProfileSettings ─┐
-    estate's own delays, or Azure's as observed ──┴─► forecast, formulas, what-if ──► table, or --json
-
-`predict` gives what findings.json holds under `forecast`: the prediction that a drill is held against.
+target ──► predict.read ──► forecast, formulas, what-if ──► table, or --json
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,23 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from failover_drill import forecast_words
-from failover_drill.forecast import RUNS, Clients, Delays, Forecast, Kind, ProfileSettings, forecast
-from failover_drill.platform import Platform
+from failover_drill.forecast import RUNS, Forecast, Kind, ProfileSettings, forecast
+from failover_drill.predict import clients_of, read
 from failover_drill.settings import Settings, load
 from failover_drill.target import Target
 
 if TYPE_CHECKING:
     from failover_drill.adapters.estate import Control
-
-ESTATE_DELAYS: Mapping[str, float] = {
-    "stop_effect_s": 1.0,
-    "start_effect_s": 1.0,
-    "cold_start_s": 2.0,
-    "stopped_signal_s": 60.0,
-    "restart_noticed_s": 60.0,
-    "dns_propagation_s": 2.0,
-}
-"""The local estate's defaults (docs/estate.md), for where it is not there to be asked."""
 
 WORDS = {
     Kind.PLANNED: "planned, by the playbook",
@@ -90,54 +76,6 @@ def opened(settings: Settings, name: str | None, estate: Path | None) -> Iterato
         open_target(settings, name or settings.drill.target, estate, Path(place) / "estate.log") as found,
     ):
         yield found
-
-
-def read(platform: Platform, target: Target, state: Mapping[str, Any]) -> tuple[ProfileSettings, Delays]:
-    """Read what a forecast needs. *state*: what the local estate tells of itself (`GET /_state`), empty on Azure."""
-    profile = forecast_words.from_state(
-        platform.snapshot(target.profile_id),
-        target.secondary.endpoint,
-        platform.app_state(target.secondary.app_id).running,
-        primary=target.primary.endpoint,
-        time_scale=target.time_scale,
-        locations=int(state.get("locations", 3)),
-    )
-    return profile, delays_of(target, state.get("delays", {}))
-
-
-def delays_of(target: Target, known: Mapping[str, float]) -> Delays:
-    """Return the estate's delays, those in *known* before its defaults; Azure's where the target is no estate of ours."""
-    if target.local:
-        return Delays.of_estate({**ESTATE_DELAYS, **known}, target.time_scale)
-    return Delays().scaled(target.time_scale)
-
-
-def clients_of(settings: Settings, target: Target) -> Clients:
-    """Return the clients that a drill of these settings judges."""
-    traffic = settings.traffic
-    asking = traffic.rate * (traffic.mix.fresh + traffic.mix.keepalive) / 100
-    return Clients(
-        caches=traffic.caches,
-        watched=len(target.resolvers) + 1,
-        ttl_floor_s=traffic.ttl_floor_s,
-        ttl_overstay_s=traffic.ttl_overstay_s,
-        gap_s=min(traffic.caches / asking if asking else 0.0, 60.0),
-    )
-
-
-def predict(
-    platform: Platform, target: Target, settings: Settings, kind: Kind, chain_ttl_s: float = inf
-) -> dict[str, Any] | None:
-    """Return what findings.json holds under `forecast`; read before the first change. None where nobody would come back.
-
-    *chain_ttl_s*: the TTL with which the authority answers the public host, the least of its chain; our load's caches keep the
-    whole chain for no longer. Raises PlatformError.
-    """
-    known = settings.estate.get("delays", {})
-    profile, delays = read(platform, target, {"delays": known})
-    clients = clients_of(settings, target)
-    whole = Clients(**{**asdict(clients), "chain_ttl_s": chain_ttl_s})
-    return forecast_words.for_findings(forecast(profile, delays, kind, whole))
 
 
 # ---- what is printed -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A forecast in words: the documented formulas beside it, what other settings would bring, and what a report shows. Pure.
+"""A forecast in words: the documented formulas beside it, and what other settings would bring. Pure.
 
 (interval 10, tolerated 1, TTL 20): 95 % within 47 s, saves 118 s
 """
@@ -121,23 +121,6 @@ def _others(profile: ProfileSettings, kind: Kind) -> Iterator[tuple[str, Profile
     tolerated = min(profile.tolerated, 1)
     together = with_settings(profile, interval_s=fast, tolerated=tolerated, ttl_s=ttl)
     yield f"interval {fast:g}, tolerated {tolerated}, TTL {ttl:g}", together
-
-
-def for_findings(predicted: Forecast) -> dict[str, Any] | None:
-    """Return the value of `forecast` in findings.json: predicted beside measured. None where nobody would come back.
-
-    Of the segments, the means: they alone sum to something, the mean of the recovery time.
-    """
-    if predicted.never:
-        return None
-    return {
-        "kind": str(predicted.kind),
-        "runs": predicted.runs,
-        "seed": predicted.seed,
-        "segments": [{"name": str(name), "took_s": each.mean_s} for name, each in predicted.segments.items()],
-        "recovery": predicted.recovery.to_dict(),
-        "downtime": predicted.downtime.to_dict(),
-    }
 
 
 def from_state(

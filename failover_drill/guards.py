@@ -19,12 +19,13 @@ from zoneinfo import ZoneInfo
 
 from failover_drill import lock
 from failover_drill.blocked_times import blocked
-from failover_drill.cost import Forecast
+from failover_drill.cost import Expected
 from failover_drill.errors import PlatformError, Unsafe
 from failover_drill.platform import Direct, Names, Permission, Platform
 from failover_drill.settings import CalendarTable, SafetyTable
 from failover_drill.target import Region, Target, provider_type, resource_name
 from failover_drill.undo import LOCK_TAG
+from failover_drill.wording import duration
 
 ALLOWED_TAG, ALLOWED = "failover-drill", "allowed"
 STOP_TAG = "failover-drill-stop"
@@ -98,13 +99,13 @@ class Guards:
         safety: SafetyTable,
         *,
         left_s: float,
-        forecast: Callable[[], Forecast],
+        expected: Callable[[], Expected],
         guardian_trouble: Callable[[], str],
         wall_s: Callable[[], float],
     ) -> None:
-        """`left_s`: error budget not yet spent; `forecast`: what this drill is likely to cost."""
+        """`left_s`: error budget not yet spent; `expected`: what this drill is likely to cost."""
         self._target, self._platform, self._direct, self._names = target, platform, direct, names
-        self._safety, self._left_s, self._forecast = safety, left_s, forecast
+        self._safety, self._left_s, self._expected = safety, left_s, expected
         self._guardian_trouble, self._wall_s = guardian_trouble, wall_s
 
     def check(self) -> None:
@@ -234,11 +235,11 @@ class Guards:
             )
 
     def _require_budget(self) -> None:
-        expected = self._forecast()
+        expected = self._expected()
         if expected.cost_s > self._left_s:
             raise Unsafe(
-                f"the error budget does not allow it: {max(self._left_s, 0):.0f} s are left in the window, "
-                f"a drill is forecast to cost {expected.cost_s:.0f} s ({expected.why})"
+                f"the error budget does not allow it: {duration(max(self._left_s, 0))} of it is left in the window, "
+                f"this drill is likely to cost {duration(expected.cost_s)} ({expected.why})"
             )
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 from failover_drill import journal
 from failover_drill.errors import DrillError, JournalError
-from failover_drill.findings_form import SCHEMA
+from failover_drill.findings_form import OLDER, SCHEMA
 from failover_drill.ledger import DOWNTIME, MAINTENANCE, Bounded, Entry, Loss, Run, summarise
 from failover_drill.moments import moment
-from failover_drill.report.words import rfc3339
+from failover_drill.wording import rfc3339
 
 STORE = "history.sqlite"
 INCIDENTS = "incidents.csv"
@@ -106,8 +106,10 @@ def read_findings(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DrillError(f"{path}: is torn or unreadable ({error}); judge the run again from its facts") from None
     schema = findings.get("schema") if isinstance(findings, dict) else None
+    if schema in OLDER:
+        return {**findings, "forecast": None}
     if schema != SCHEMA:
-        raise DrillError(f"{path}: has schema {schema!r}; this version reads {SCHEMA!r}")
+        raise DrillError(f"{path}: has schema {schema!r}; this version reads {SCHEMA!r} and older")
     checked: dict[str, Any] = findings
     return checked
 

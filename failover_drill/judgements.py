@@ -20,7 +20,7 @@ from failover_drill.findings_form import InstrumentForm, Judgement, Verdict
 from failover_drill.measured import Measured
 from failover_drill.outages import Bounds
 from failover_drill.slo import Budget, judge_bounds, worst
-from failover_drill.wording import days, percent, seconds, spread
+from failover_drill.wording import period, seconds, share, spread
 
 RECOVERY: Final = "recovery time"
 BUDGET: Final = "error budget"
@@ -117,11 +117,11 @@ def _recovery(measured: Measured, objectives: Objectives) -> Iterator[Judgement]
 def _budget(measured: Measured, objectives: Objectives) -> Iterator[Judgement]:
     budget, lost = Budget.of(objectives), measured.downtime
     verdict = judge_bounds(lost, budget.allowed_s)
-    spent = percent(budget.consumed_share(lost.estimate_ns / 1e9))
-    may = "" if budget.share == 1 else f" ({percent(budget.share)} of it)"
+    spent = share(budget.consumed_share(lost.estimate_ns / 1e9))
+    may = "" if budget.share == 1 else f" ({share(budget.share)} of it)"
     said = (
         f"downtime of {spread(lost)} spends {spent} of the {seconds(budget.whole_s * 1e9)} that "
-        f"{percent(objectives.availability)} leaves over {days(objectives.window_s)}, "
+        f"{share(objectives.availability)} leaves over {period(objectives.window_s)}, "
         f"{_against(verdict)} the {seconds(budget.allowed_s * 1e9)} allowed{may}"
     )
     yield _held(BUDGET, verdict, said, budget.allowed_s, lost)

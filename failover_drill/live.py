@@ -17,7 +17,7 @@ from failover_drill.live_users import Users
 from failover_drill.observing import Watched
 from failover_drill.record import actions_of, steps_of
 from failover_drill.slo import Budget
-from failover_drill.wording import percent, seconds
+from failover_drill.wording import duration, seconds, share
 
 MOST_ACTIONS = 40
 LATE_S = 2.0  # how long after its end a sample may come in
@@ -229,7 +229,7 @@ class Live:
     def _recovery(self, now_ns: int, watched: Watched) -> Gauge:
         assert self.objectives is not None
         rto_ns, began = self.objectives.rto_s * 1e9, self.change_ns
-        allowed = f"of {seconds(rto_ns)} allowed"
+        allowed = f"of {seconds(rto_ns)} allowed{self._predicted()}"
         if began is None:
             return Gauge(f"nothing changed yet, {seconds(rto_ns)} allowed")
         if self.recovered_ns is not None:
@@ -240,6 +240,11 @@ class Live:
         took = now_ns - began
         users = USERS[watched.state(now_ns)]
         return Gauge(f"{_tenths(took)} {allowed}, {users}", took / rto_ns)
+
+    def _predicted(self) -> str:
+        """Say how long the operator's acts were forecast to take; "" where they were not."""
+        told = self.header.get("forecasts", {}).get("planned", {})
+        return f", {duration(told['recovery']['mean_s'])} predicted" if "recovery" in told else ""
 
     def _action(self, action: Action) -> Line:
         at = action.promised_ns if action.sent_ns is None else action.sent_ns
@@ -296,11 +301,11 @@ def _tenths(nanoseconds: float) -> str:
 
 def _answered(counts: tuple[int, int]) -> str:
     good, bad = counts
-    return f"{percent(good / (good + bad))} of {good + bad}" if good + bad else "nothing answered"
+    return f"{share(good / (good + bad))} of {good + bad}" if good + bad else "nothing answered"
 
 
 def _served(population: Population, shares: Mapping[str, float]) -> tuple[str, str]:
-    told = ", ".join(f"{region or 'nobody'} {percent(share)}" for region, share in shares.items())
+    told = ", ".join(f"{region or 'nobody'} {share(part)}" for region, part in shares.items())
     return population.name.lower(), told
 
 
@@ -313,9 +318,7 @@ def _answer(vantage: Vantage, now_ns: int) -> str:
 
 def _budget(lost_s: float, budget: Budget) -> Gauge:
     lost, whole = seconds(lost_s * 1e9), seconds(budget.whole_s * 1e9)
-    text = (
-        f"{lost} lost, {percent(budget.consumed_share(lost_s))} of {whole}; {seconds(budget.allowed_s * 1e9)} allowed"
-    )
+    text = f"{lost} lost, {share(budget.consumed_share(lost_s))} of {whole}; {seconds(budget.allowed_s * 1e9)} allowed"
     return Gauge(text, lost_s / budget.allowed_s if budget.allowed_s else None)
 
 

@@ -6,21 +6,24 @@ from collections.abc import Iterator
 from math import isinf
 
 from failover_drill.facts import Facts, Objectives, Segment
-from failover_drill.findings_form import InstrumentForm, Note
+from failover_drill.findings_form import ForecastForm, InstrumentForm, Note
 from failover_drill.measured import Measured, lost_in, still_open
 from failover_drill.recovery import Part, Recovery, undone_from
 from failover_drill.slo import Budget
 from failover_drill.stats import most_failing, samples_to_prove
-from failover_drill.wording import days, percent, seconds, spread
+from failover_drill.wording import bounds, duration, held_against, period, seconds, share, spread
 
 LONG_TTL_S = 20
 """A TTL above this, with a recovery that waited for it, is worth shortening; to a tenth, at least 5 s."""
 
 
-def notes(facts: Facts, objectives: Objectives, measured: Measured, fit: InstrumentForm) -> tuple[Note, ...]:
+def notes(
+    facts: Facts, objectives: Objectives, measured: Measured, fit: InstrumentForm, forecast: ForecastForm | None
+) -> tuple[Note, ...]:
     return (
         *_scale(facts),
         *_recovery(measured.recovery),
+        *_forecast(forecast),
         *_dns(facts, measured.recovery),
         *_outages(measured),
         *_clients(facts, objectives, measured),
@@ -42,9 +45,9 @@ def _recovery(recovery: Recovery | None) -> Iterator[Note]:
     whole = sum(each.took_ns for each in recovery.parts)
     longest = max(recovery.parts, key=lambda each: each.took_ns)
     if whole:
-        share = longest.took_ns / whole
-        text = f"The longest part of the recovery was “{longest.segment}”: {seconds(longest.took_ns)}, {percent(share)} of it."
-        yield Note("recovery", text, share, "share")
+        part = longest.took_ns / whole
+        text = f"The longest part of the recovery was “{longest.segment}”: {seconds(longest.took_ns)}, {share(part)} of it."
+        yield Note("recovery", text, part, "share")
     elif recovery.time_ns == 0:
         yield Note(
             "recovery", f"Nobody lost anything after “{recovery.start.what}”: the recovery time is 0 s.", 0.0, "s"
@@ -58,6 +61,23 @@ def _should_occur(part: Part, recovery: Recovery) -> bool:
     return part.segment is not Segment.STABILISE and not (part.segment is Segment.DETECT and recovery.start.planned)
 
 
+def _forecast(forecast: ForecastForm | None) -> Iterator[Note]:
+    if forecast is None:
+        return
+    if forecast.recovery is None:
+        yield Note("forecast", f"It was predicted that nobody would come back: {forecast.never}.")
+        return
+    predicted = forecast.recovery
+    text = f"Predicted: {duration(predicted.mean_s)} ({bounds(*predicted.inner_99)} in 99 of 100 failovers)"
+    if predicted.measured_within is not None:
+        text += f"; measured: {duration(predicted.measured_s)}, {held_against(predicted.measured_within)}"
+    yield Note("forecast", f"{text}.", predicted.mean_s, "s")
+    if predicted.measured_within in ("below", "above"):
+        apart = max(forecast.segments, key=lambda each: abs((each.took.measured_s or 0.0) - each.took.mean_s))
+        told = f"{duration(apart.took.measured_s)}, predicted {duration(apart.took.mean_s)}"
+        yield Note("forecast", f"The segment furthest from its forecast is “{apart.name}”: {told}.")
+
+
 def _dns(facts: Facts, recovery: Recovery | None) -> Iterator[Note]:
     if recovery is None or not facts.ttl_s:
         return
@@ -65,14 +85,14 @@ def _dns(facts: Facts, recovery: Recovery | None) -> Iterator[Note]:
     waited = sum(each.took_ns for each in recovery.parts if each.segment in (Segment.PROPAGATE, Segment.DRAIN))
     if not whole or not waited:
         return
-    share = waited / whole
-    held = f"{percent(share)} of the recovery time ({seconds(waited)})"
+    part = waited / whole
+    held = f"{share(part)} of the recovery time ({seconds(waited)})"
     text = f"Waiting for caches that kept the old answer, with a TTL of {facts.ttl_s} s, was {held}"
     shorter = max(5, facts.ttl_s // 10)
     if facts.ttl_s > LONG_TTL_S and waited > 1e9 * LONG_TTL_S / 2:
         saved = min(waited, facts.ttl_s * 1e9) * (1 - shorter / facts.ttl_s)
         text += f"; a TTL of {shorter} s would save about {seconds(saved)}"
-    yield Note("dns", text + ".", share, "share")
+    yield Note("dns", text + ".", part, "share")
 
 
 def _outages(measured: Measured) -> Iterator[Note]:
@@ -98,8 +118,8 @@ def _clients(facts: Facts, objectives: Objectives, measured: Measured) -> Iterat
         found = measured.by_population[population]
         if population in objectives.judged or not found:
             continue
-        share = measured.fold.populations[population].samples / measured.fold.everyone.samples
-        who = f"{population.name.capitalize()} clients ({percent(share)} of requests, not judged)"
+        part = measured.fold.populations[population].samples / measured.fold.everyone.samples
+        who = f"{population.name.capitalize()} clients ({share(part)} of requests, not judged)"
         lost = lost_in(found)
         until = float("inf") if undone is None else undone
         back = "never came back by themselves" if still_open(found, until) else f"were out for {spread(lost)}"
@@ -110,7 +130,7 @@ def _events(objectives: Objectives, measured: Measured) -> Iterator[Note]:
     budget, lost = Budget.of(objectives), measured.downtime
     events = budget.events(lost.estimate_ns / 1e9)
     if events is not None and not isinf(lost.at_most_ns):
-        window, goal = days(objectives.window_s), percent(objectives.availability)
+        window, goal = period(objectives.window_s), share(objectives.availability)
         yield Note("slo", f"{goal} over {window} affords {events} such events.", float(events), "events")
 
 
@@ -118,8 +138,8 @@ def _proof(objectives: Objectives, measured: Measured) -> Iterator[Note]:
     judged = measured.fold.judged
     if judged.samples and judged.goods == judged.samples:
         proven, needed = 1 - most_failing(judged.samples), samples_to_prove(objectives.availability)
-        text = f"{judged.samples} samples without a failure prove {percent(proven)} at 95 % confidence"
-        more = "" if judged.samples >= needed else f"; {percent(objectives.availability)} takes {needed:.0f} of them"
+        text = f"{judged.samples} samples without a failure prove {share(proven)} at 95 % confidence"
+        more = "" if judged.samples >= needed else f"; {share(objectives.availability)} takes {needed:.0f} of them"
         yield Note("slo", f"{text}{more}.", proven, "share")
 
 

@@ -16,7 +16,7 @@ from failover_drill.outages import Ceiling, Outage, Pace, lost_ns, outages
 from failover_drill.slo import Budget
 from failover_drill.strand import Strand, Stream
 from failover_drill.tally import Columns, sent_ns
-from failover_drill.wording import percent, seconds, spread
+from failover_drill.wording import seconds, share, spread
 
 SILENT_NS = 2_000_000_000
 """Samples come each half second; when none has come for this long, everything that was asked is still waiting."""
@@ -94,12 +94,12 @@ class Watched:
 
     def budget_line(self, objectives: Objectives) -> str:
         budget = Budget.of(objectives)
-        spent = percent(budget.consumed_share(self.lost_s))
+        spent = share(budget.consumed_share(self.lost_s))
         return f"{seconds(self.lost_s * 1e9)} lost, {spent} of the budget of {seconds(budget.whole_s * 1e9)}"
 
     def availability_line(self) -> str:
         total = self.good + self.bad
-        return f"{percent(self.good / total)} of {total} requests" if total else "nothing sent yet"
+        return f"{share(self.good / total)} of {total} requests" if total else "nothing sent yet"
 
     def answering_line(self) -> str:
         """Return who answers: addresses with their regions where they are told."""

@@ -25,10 +25,12 @@ from pytest_bdd.scenario import get_step_function
 
 from failover_drill import interrupts
 from failover_drill.drill import Drill
-from failover_drill.errors import DrillError, Inconclusive, ObjectiveNotMet
+from failover_drill.errors import DrillError, EstateError, Inconclusive, ObjectiveNotMet
 from failover_drill.findings import Findings, Verdict
+from failover_drill.findings_form import ForecastForm
 from failover_drill.guards import YES_VARIABLE, Consent
 from failover_drill.settings import Settings, load
+from failover_drill.wording import bounded, bounds, duration, held_against, period, share
 
 if TYPE_CHECKING:
     from failover_drill.compose import Run
@@ -122,15 +124,23 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
     """The drill that the steps call. Whatever ends the scenario, the estate is put back and a report written."""
     from failover_drill.compose import Run
 
-    target, _ = drill_target
+    target, control = drill_target
     if request.node.get_closest_marker("estate_only") and not target.local:
         pytest.skip("needs a fault that Azure cannot do on request; runs on the local estate only")
     if request.config.getoption("--dry-run"):
-        yield from _rehearsed(request, drill_settings, target)
+        yield from _rehearsed(request, drill_settings, target, _told_by(control))
         return
     with ending_signals() as ending, _on_stage(request.config) as stage:
         ending.speak_through(stage.urge, stage.last_words)
-        run = Run(drill_settings, target, drill_settings.drill.name, stage.say, _consent(request.config), stage.passing)
+        run = Run(
+            drill_settings,
+            target,
+            drill_settings.drill.name,
+            stage.say,
+            _consent(request.config),
+            stage.passing,
+            _told_by(control),
+        )
         request.node.stash[ENDING], request.node.stash[RUN] = ending, run
         try:
             stage.follow(run.directory)
@@ -164,11 +174,19 @@ def _undo(item: pytest.Item) -> None:
         run.undo(lambda: ending.received)
 
 
-def _rehearsed(request: pytest.FixtureRequest, settings: Settings, target: Any) -> Iterator[Any]:
+def _told_by(control: Any) -> dict[str, Any]:
+    """Return what the local estate tells of itself, its own delays among it; nothing on Azure, nor of one that is gone."""
+    try:
+        return {} if control is None else dict(control.call("GET", "/_state"))
+    except EstateError:  # whoever reads its profile next says so
+        return {}
+
+
+def _rehearsed(request: pytest.FixtureRequest, settings: Settings, target: Any, state: dict[str, Any]) -> Iterator[Any]:
     """Yield what takes the drill's place in a dry run, and show its plan."""
     from failover_drill.preflight import rehearse
 
-    rehearsal = rehearse(settings, target, replace(_consent(request.config), yes=True))
+    rehearsal = rehearse(settings, target, replace(_consent(request.config), yes=True), state)
     request.node.stash[REHEARSAL] = rehearsal
     yield rehearsal
     request.config.stash[SUMMARY] += [f"plan of {request.node.name}", *rehearsal.close()]
@@ -275,19 +293,29 @@ def summary_lines(findings: Findings) -> list[str]:
     recovery, slo = findings.recovery, findings.slo
     lines = [f"{findings.drill.name}: {findings.verdict}", *(f"  {reason}" for reason in findings.reasons)]
     if recovery.time_s is not None:
+        took = bounded(recovery.time_s, recovery.at_least_s, recovery.at_most_s)
+        lines.append(f"recovery time {took}, objective {duration(recovery.rto_s)}")
         lines.append(
-            f"recovery time {recovery.time_s:.2f} s (between {recovery.at_least_s:.2f} and {recovery.at_most_s:.2f} s), "
-            f"objective {recovery.rto_s:g} s"
+            f"  of which {', '.join(f'{s.name} {duration(s.took_s)}' for s in recovery.segments if s.occurred)}"
         )
-        cut = ", ".join(f"{s.name} {s.took_s:.2f} s" for s in recovery.segments if s.occurred)
-        lines.append(f"  of which {cut}")
+    lines += _forecast_line(findings.forecast)
+    lost = bounded(slo.consumed.estimate_s, slo.consumed.at_least_s, slo.consumed.at_most_s)
     lines.append(
-        f"downtime {slo.consumed.estimate_s:.2f} s, user-weighted: {slo.consumed_share:.2%} of the error budget of "
-        f"{slo.budget_s:g} s that {slo.objective:.4g} over {slo.window_s / 86_400:g} days allows"
+        f"downtime {lost}, user-weighted: {share(slo.consumed_share)} of the error budget of {duration(slo.budget_s)} "
+        f"that {share(slo.objective)} over {period(slo.window_s)} allows"
     )
     if findings.drill.time_scale != 1:
         lines.append(f"time scale {findings.drill.time_scale:g}: probe intervals and Azure's delays were divided by it")
     return lines
+
+
+def _forecast_line(forecast: ForecastForm | None) -> list[str]:
+    """Return what was predicted, and where the measured lies in it, in a few words."""
+    if forecast is None or forecast.recovery is None:
+        return [] if forecast is None else [f"  predicted: never; {forecast.never}"]
+    told = forecast.recovery
+    held = "" if told.measured_within is None else f"; measured {held_against(told.measured_within)}"
+    return [f"  predicted {duration(told.mean_s)}, 99 of 100 within {bounds(*told.inner_99)}{held}"]
 
 
 # ---- steps --------------------------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from failover_drill import cost, guards
 from failover_drill.adapters.arm import ArmPlatform
@@ -11,15 +12,21 @@ from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
 from failover_drill.errors import Unsafe
+from failover_drill.forecast import Forecast, Kind
 from failover_drill.platform import Direct, Names, Platform
+from failover_drill.predict import foretell
 from failover_drill.rehearsal import Rehearsal
 from failover_drill.restoration import unrestored
 from failover_drill.settings import Settings
 from failover_drill.target import Target
 
+NOTHING: Mapping[str, Any] = {}
 
-def rehearse(settings: Settings, target: Target, consent: guards.Consent) -> Rehearsal:
-    """Return the rehearsal of one scenario. Raises Unsafe where a guard refuses."""
+
+def rehearse(
+    settings: Settings, target: Target, consent: guards.Consent, state: Mapping[str, Any] = NOTHING
+) -> Rehearsal:
+    """Return the rehearsal of one scenario. *state*: as for `predict.read`. Raises Unsafe where a guard refuses."""
     clock, safety = SystemClock(), settings.safety
     guards.refuse_outright(target, safety, settings.calendar, consent, clock.wall_s())
     reports = Path(settings.drill.reports).absolute()
@@ -28,8 +35,9 @@ def rehearse(settings: Settings, target: Target, consent: guards.Consent) -> Reh
     ttl_s = platform.profile_state(target.profile_id).ttl_s
     direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
     names = NameAsker(target, timeout_s=settings.watch.timeout_s)
+    predicted = foretell(platform, names, target, settings, state).get(Kind.PLANNED)
     found, expected, left_s = admission(
-        settings, target, platform, direct, names, reports, ttl_s, lambda: "", clock.wall_s
+        settings, target, platform, direct, names, reports, ttl_s, predicted, lambda: "", clock.wall_s
     )
     rehearsal = Rehearsal(target, platform, found, expected, left_s, locked=safety.lock == "tag")
     rehearsal.check()
@@ -51,16 +59,15 @@ def admission(
     names: Names,
     reports: Path,
     ttl_s: float,
+    predicted: Forecast | None,
     guardian_trouble: Callable[[], str],
     wall_s: Callable[[], float],
-) -> tuple[guards.Guards, cost.Forecast, float]:
+) -> tuple[guards.Guards, cost.Expected, float]:
     """Return the guards, what the drill is likely to cost, and the error budget left in the window (seconds)."""
     aims, past = settings.objectives.values(), cost.past_runs(reports)
     whole_s = (1 - aims.availability) * aims.window_s
     left_s = whole_s - cost.spent_s(past, target.profile_id, wall_s() - aims.window_s)
-    expected = cost.forecast(
-        past, settings.drill.name, target.public_host, target.time_scale, ttl_s, aims.stabilisation_s
-    )
+    expected = cost.expected(predicted, past, settings.drill.name, target.public_host, target.time_scale, ttl_s)
     found = guards.Guards(
         target,
         platform,
@@ -68,7 +75,7 @@ def admission(
         names,
         settings.safety,
         left_s=left_s,
-        forecast=lambda: expected,
+        expected=lambda: expected,
         guardian_trouble=guardian_trouble,
         wall_s=wall_s,
     )

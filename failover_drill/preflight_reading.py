@@ -14,10 +14,10 @@ from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import Clock
 from failover_drill.errors import PlatformError
-from failover_drill.forecast_command import clients_of, delays_of
 from failover_drill.forecast_words import from_state
 from failover_drill.guards import group_of, resources
 from failover_drill.platform import DirectAnswer
+from failover_drill.predict import clients_of, delays_of
 from failover_drill.preflight_seen import Seen
 from failover_drill.settings import Settings
 from failover_drill.target import Role, Target

@@ -111,6 +111,7 @@ def read_facts(directory: Path) -> Facts:
         restored=restored[-1] if restored else "",
         environment=header["environment"],
         self_test=newest(directory.resolve().parent.parent),
+        forecasts=header.get("forecasts", {}),
     )
 
 

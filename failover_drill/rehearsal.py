@@ -12,21 +12,22 @@ from typing import Any
 
 from failover_drill import acts, changes
 from failover_drill.changes import Change
-from failover_drill.cost import Forecast
+from failover_drill.cost import Expected
 from failover_drill.guards import Guards
 from failover_drill.platform import Platform
 from failover_drill.target import Role, Target
+from failover_drill.wording import duration
 
 
 class Rehearsal:
     """The plan of one scenario, made by running its steps against it."""
 
     def __init__(
-        self, target: Target, platform: Platform, guards: Guards, forecast: Forecast, left_s: float, *, locked: bool
+        self, target: Target, platform: Platform, guards: Guards, expected: Expected, left_s: float, *, locked: bool
     ) -> None:
         """`left_s`: error budget not yet spent. `locked`: the drill would hold a tag as its lock."""
         self.target, self._platform, self._guards = target, platform, guards
-        self._forecast, self._left_s, self._locked = forecast, left_s, locked
+        self._expected, self._left_s, self._locked = expected, left_s, locked
         self._states: dict[str, str] = {}
         self._undos: list[str] = []
         self.lines: list[str] = []
@@ -77,11 +78,11 @@ class Rehearsal:
         if self._undos:
             self.lines.append("at the end, whatever happens, newest first:")
             self.put_back()
-        expected = self._forecast
+        expected = self._expected
         return [
             *self.lines,
-            f"forecast: recovery time {expected.recovery_s:.1f} s, downtime {expected.cost_s:.1f} s "
-            f"of the {self._left_s:.0f} s of error budget that are left ({expected.why})",
+            f"forecast: recovery time {duration(expected.recovery_s)}, downtime {duration(expected.cost_s)} "
+            f"of the {duration(self._left_s)} of error budget that are left ({expected.why})",
             "dry run: nothing was changed",
         ]
 

@@ -35,6 +35,13 @@ def browser() -> Iterator[Any]:
             launched.close()
 
 
+def faults(page: Any) -> list[tuple[str, str]]:
+    """What the accessibility checker axe finds serious or critical on a page: rule, and the first element. Skips without axe."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+
+
 class Opened:
     """A page opened from a file, with everything that it asked for and said."""
 

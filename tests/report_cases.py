@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from failover_drill.predicted import within
 from failover_drill.report import html
 
 EXAMPLE = Path(__file__).parent / "data" / "findings_example.json"
@@ -43,11 +44,21 @@ def _recovery_of(findings: Findings, total_s: float) -> None:
         at += took
     recovery |= {"time_s": total_s, "time_ns": round(total_s * 1e9), "ended": recovery["began"] + total_s}
     recovery |= {"at_least_s": total_s - 0.05, "at_most_s": total_s + 0.05}
+    _measured(findings["forecast"]["recovery"], total_s)
+    for segment, took in zip(findings["forecast"]["segments"], recovery["segments"], strict=True):
+        _measured(segment["took"], took["took_s"])
+
+
+def _measured(predicted: Findings, measured_s: float) -> None:
+    intervals = [(low, high) for low, high in (predicted[f"inner_{share}"] for share in (50, 95, 99))]
+    held = None if predicted["measured_within"] is None else within(measured_s, intervals)
+    predicted |= {"measured_s": measured_s, "measured_within": held}
 
 
 def inconclusive() -> Findings:
-    """The generator could not keep its schedule."""
+    """The generator could not keep its schedule; and nothing could be forecast."""
     findings = met()
+    findings["forecast"] = None
     findings["verdict"] = "INCONCLUSIVE"
     findings["reasons"] = ["the generator's lag p99 of 31 ms is above one gap of 5 ms"]
     findings["instrument"] |= {"fit": False, "reasons": list(findings["reasons"]), "lost": 12, "coverage": 8988 / 9000}
@@ -68,6 +79,9 @@ def interrupted() -> Findings:
 
 
 def _never_recovered(findings: Findings) -> None:
+    forecast = findings["forecast"]
+    for predicted in (forecast["recovery"], forecast["downtime"], *(each["took"] for each in forecast["segments"])):
+        predicted |= {"measured_s": None, "measured_within": None}
     findings["recovery"] |= {"recovered": False, "ended": None, "time_s": None, "time_ns": None, "at_least_s": 34.5}
     findings["recovery"] |= {"at_most_s": None, "segments": []}
     open_end = {"estimate_s": 34.5, "at_least_s": 34.4, "at_most_s": None}
@@ -78,8 +92,10 @@ def _never_recovered(findings: Findings) -> None:
 
 
 def aborted() -> Findings:
-    """An abort condition ended the drill."""
+    """An abort condition ended the drill, as the forecast had said."""
     findings = interrupted()
+    never = "the secondary's endpoint is Disabled: Traffic Manager has nowhere to turn to"
+    findings["forecast"] |= {"kind": "hang", "never": never, "recovery": None, "downtime": None, "segments": []}
     findings["drill"]["interrupted"] = "aborted: availability under 50 % for 20 s"
     findings["reasons"] = ["aborted: availability under 50 % for 20 s"]
     return findings
@@ -112,6 +128,7 @@ def observed() -> Findings:
     findings = met()
     findings["drill"] |= {"kind": "observation", "name": "observe", "primary": "", "secondary": "", "restored": ""}
     nothing = {"estimate_s": 0.0, "at_least_s": 0.0, "at_most_s": 0.012}
+    findings["forecast"] = None
     findings["recovery"] |= {"occurred": False, "recovered": False, "began": None, "began_by": "", "ended": None}
     findings["recovery"] |= {
         "time_s": None,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from failover_drill import wording
 from failover_drill.compliance import Compliance, comply
 from failover_drill.ledger import DOWNTIME, MAINTENANCE, Entry, Run, summarise
-from failover_drill.report import words
 from failover_drill.report.compliance import (
     compliance_csv,
     compliance_html,
@@ -164,8 +164,8 @@ def test_the_four_forms_tell_the_same() -> None:
     row = next(each for each in DictReader(StringIO(compliance_csv(told))) if each["row"] == "period")
     for name in ("budget_s", "left_s", "excluded_s", "watched_s", "unmeasured_s"):
         value = getattr(account, name)
-        assert f'<data value="{value}">{words.duration(value)}</data>' in page
-        assert f" {words.duration(value)} |" in text
+        assert f'<data value="{value}">{wording.duration(value)}</data>' in page
+        assert f" {wording.duration(value)} |" in text
         assert plain[name] == value
         assert float(row[name]) == value
     assert sentence(objective) in text

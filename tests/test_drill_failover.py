@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from failover_drill import record
+from failover_drill.findings import analyse
 from tests.stage import COLD, ROOT, Drilled, Estate, estate, run_drill
 
 POLL_S = 0.1  # drill.toml: wait.poll_s
@@ -80,6 +82,20 @@ def test_segments_sum_to_the_recovery_time(drilled: Drilled) -> None:
     recovery = drilled.findings["recovery"]
     assert sum(s["took_ns"] for s in recovery["segments"]) == recovery["time_ns"]
     assert recovery["at_least_s"] <= recovery["time_s"] <= recovery["at_most_s"]
+
+
+def test_it_was_foretold(drilled: Drilled) -> None:
+    """The forecast was made before the first change, stands in findings and on the terminal, and judging again gives the same."""
+    assert drilled.directory is not None
+    predicted, recovery = drilled.findings["forecast"], drilled.findings["recovery"]
+    assert predicted["kind"] == "planned"
+    assert predicted["recovery"]["measured_s"] == recovery["time_s"]
+    assert 0 < predicted["recovery"]["inner_99"][0] < recovery["rto_s"]
+    assert "  predicted " in drilled.output
+    again = analyse(record.read_facts(drilled.directory), record.read_objectives(drilled.directory))
+    assert again.to_dict()["forecast"] == predicted
+    kinds = [entry.kind for entry in record.entries_of(drilled.directory)]
+    assert kinds.index("header") == 0 < kinds.index("promise")
 
 
 def test_the_recovery_time_is_the_truth(drilled: Drilled, stage: Estate) -> None:

@@ -55,9 +55,9 @@ def test_met() -> None:
     findings = analyse(drill(), STEADY)
     assert findings.verdict is Verdict.MET
     assert findings.reasons == (
-        "recovery time: 2.95 s (2.9 s to 3 s), within the 60 s allowed",
-        "error budget: downtime of 3 s (2.9 s to 3.1 s) spends 0.12 % of the 43 min 12 s that 99.9 % leaves over 30 days, "
-        "within the 4 min 19 s allowed (10 % of it)",
+        "recovery time: 2.95 s (2.90 s to 3.00 s), within the 60 s allowed",
+        "error budget: downtime of 3 s (2.90 s to 3.10 s) spends 0.116 % of the 43 min 12 s that 99.9 % leaves over 30 days, "
+        "within the 4 min 19.2 s allowed (10 % of it)",
     )
     findings.raise_unless_met()
 
@@ -66,7 +66,7 @@ def test_missed_recovery_time() -> None:
     """A recovery surely beyond its objective is MISSED, and says so by raising."""
     findings = analyse(drill(), replace(STEADY, rto_s=2.0))
     assert findings.verdict is Verdict.MISSED
-    assert findings.reasons[0].startswith("recovery time: 2.95 s (2.9 s to 3 s), beyond the 2 s allowed")
+    assert findings.reasons[0].startswith("recovery time: 2.95 s (2.90 s to 3.00 s), beyond the 2 s allowed")
     with pytest.raises(ObjectiveNotMet, match="beyond the 2 s allowed"):
         findings.raise_unless_met()
 
@@ -83,7 +83,7 @@ def test_missed_budget() -> None:
     """Downtime beyond what one drill may cost is MISSED however fast the recovery was."""
     verdict, reason = concluded(drill(), replace(STEADY, window_s=3_600.0))
     assert verdict is Verdict.MISSED
-    assert "beyond the 0.36 s allowed (10 % of it)" in reason
+    assert "beyond the 360 ms allowed (10 % of it)" in reason
 
 
 def test_events_that_the_window_affords() -> None:

@@ -26,7 +26,9 @@ from failover_drill.forecast import (
     forecast,
     with_settings,
 )
-from failover_drill.forecast_command import ESTATE_DELAYS, show
+from failover_drill.forecast_command import show
+from failover_drill.predict import ESTATE_DELAYS
+from failover_drill.predicted import predicted, within
 from failover_drill.target import Region, Role, Target
 from local_estate.delays import Delays as EstateDelays
 from tests.stage import ROOT
@@ -150,7 +152,7 @@ def test_without_a_standby_nobody_comes_back_by_himself(lacking: dict[str, Any],
     """Unplanned, a profile that has nowhere to turn to never fails over, and the forecast says why instead of a figure."""
     found = played(replace(ProfileSettings(), **lacking), Kind.REFUSED)
     assert why in found.never
-    assert forecast_words.for_findings(found) is None
+    assert found.to_dict()["never"] == found.never
     assert forecast_words.what_if(replace(ProfileSettings(), **lacking), QUICK, Kind.REFUSED, runs=RUNS) == ()
     json.dumps(found.to_dict(), allow_nan=False)
 
@@ -200,15 +202,23 @@ def test_formulas_are_the_published_ones() -> None:
     assert found == [40, 70, 50]
 
 
-def test_findings_get_what_the_report_reads() -> None:
-    """The value of `forecast` holds each segment by name with its mean, as report/figures.py reads it."""
-    from failover_drill.report.figures import forecast_segments
+def test_a_journal_keeps_what_the_findings_show() -> None:
+    """What the header keeps as JSON becomes means that sum to the mean of the recovery, and intervals one in the other."""
+    told = json.loads(json.dumps(played(ProfileSettings(), Kind.PLANNED).to_dict(), allow_nan=False))
+    recovery = predicted(told["recovery"], None)
+    assert list(told["segments"]) == [str(each) for each in Segment]
+    assert sum(predicted(each, None).mean_s for each in told["segments"].values()) == pytest.approx(recovery.mean_s)
+    ends = (*recovery.inner_99, *recovery.inner_95, *recovery.inner_50)
+    assert ends[0] <= ends[2] <= ends[4] <= recovery.median_s <= ends[5] <= ends[3] <= ends[1]
 
-    found = played(ProfileSettings(), Kind.PLANNED)
-    value = json.loads(json.dumps(forecast_words.for_findings(found), allow_nan=False))
-    read = forecast_segments({"forecast": value})
-    assert list(read) == [str(s) for s in Segment]
-    assert sum(read.values()) == pytest.approx(found.recovery.mean_s)
+
+@pytest.mark.parametrize(
+    ("measured_s", "where"),
+    [(5.0, "50 %"), (7.5, "95 %"), (9.5, "99 %"), (0.5, "below"), (10.5, "above")],
+)
+def test_where_the_measured_lies(measured_s: float, where: str) -> None:
+    """The narrowest interval that holds the measured figure is named, or on which side of all of them it lies."""
+    assert within(measured_s, ((4, 6), (2, 8), (1, 10))) == where
 
 
 def test_the_timeout_follows_the_interval() -> None:

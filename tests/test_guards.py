@@ -236,10 +236,11 @@ def test_steady_state_and_budget(stage: Estate, target: Target, tmp_path: Path) 
     swapped = replace(target, primary=target.secondary, secondary=target.primary)
     assert "steady state does not hold: westus3 answers 403" in refusal(stage, swapped, settings(tmp_path))
     strict = settings(tmp_path, objectives={"availability": 99.9999, "window_days": 1})
+    refused = refusal(stage, target, strict)
     assert (
-        "the error budget does not allow it: 0 s are left in the window, a drill is forecast to cost 4 s (3 s for the acts"
-        in refusal(stage, target, strict)
+        "the error budget does not allow it: 86 ms of it is left in the window, this drill is likely to cost" in refused
     )
+    assert "(99 of 100 forecast failovers stay within that)" in refused
 
 
 def test_rights_and_fitness(unfit: Estate, tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ def test_only_what_changed_is_read_again(reports: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"schema": "failover-drill/findings/1", "dri', "torn or unreadable"),
-        ('{"schema": "failover-drill/findings/9"}', "this version reads 'failover-drill/findings/1'"),
-        ('{"schema": "failover-drill/findings/1"}', "lacks 'drill'"),
+        ('{"schema": "failover-drill/findings/2", "dri', "torn or unreadable"),
+        ('{"schema": "failover-drill/findings/9"}', "this version reads 'failover-drill/findings/2' and older"),
+        ('{"schema": "failover-drill/findings/2"}', "lacks 'drill'"),
         ("[]", "has schema None"),
         (None, "has no findings.json"),
     ],

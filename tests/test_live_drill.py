@@ -10,6 +10,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from failover_drill import journal
 from failover_drill.cli import main
-from tests.chromium import browser, needs_chromium
+from tests.chromium import browser, faults, needs_chromium
 from tests.stage import COLD, QUICK, ROOT, Drilled, estate, latest
 from tests.terminal import Terminal, needs_tmux
 
@@ -35,6 +36,7 @@ class Followed:
     pages: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
     address: str = ""
     left_at: str = ""
     report: str = ""
@@ -75,6 +77,8 @@ def follow(where: Path, chromium: Any, size: tuple[int, int], *arguments: str, i
                     page.screenshot(path=str(where / "page.png"), full_page=True)
                     if interrupt:
                         terminal.press("C-c")
+                    elif find_spec("axe_playwright_python"):
+                        told.faults = faults(page)
                 page.wait_for_timeout(200)
             told.everything, told.left_at = terminal.everything(), page.url
             told.code, told.cursor = terminal.status, terminal.state("cursor_flag")
@@ -156,6 +160,12 @@ def test_the_page_shows_the_same(whole: Followed) -> None:
         "state.json",
         "report.html",
     }
+
+
+def test_axe_finds_nothing_serious_on_the_page(whole: Followed) -> None:
+    """While users are out, the accessibility checker axe finds no serious or critical fault on the live page."""
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    assert whole.faults == []
 
 
 def test_the_page_ends_as_the_report(whole: Followed) -> None:

@@ -196,8 +196,8 @@ def watched(picture: str) -> Watched:
     [
         ("", "waiting", "no outage seen"),
         ("+++++", "up", "no outage seen"),
-        ("++xxx", "out", "OUT for at least 0.2 s (http error)"),
-        ("++xxx+++", "up", "1 so far, the last 0.3 s (0.199 s to 0.401 s) (http error)"),
+        ("++xxx", "out", "OUT for at least 200 ms (http error)"),
+        ("++xxx+++", "up", "1 so far, the last 300 ms (199 ms to 401 ms) (http error)"),
     ],
 )
 def test_live_state(picture: str, state: str, outages: str) -> None:
@@ -213,7 +213,7 @@ def test_live_view_puts_late_outcomes_in_their_place() -> None:
     late = Watched(7 * S)
     for each in by_outcome:
         late = late.then(SampleTable(records([each], NAMES), NAMES), Objectives())
-    assert late.outage_line() == "1 so far, the last 0.5 s (0.399 s to 0.601 s) (timeout)"
+    assert late.outage_line() == "1 so far, the last 500 ms (399 ms to 601 ms) (timeout)"
     assert late.settled.samples < late.judged.samples == 11
 
 

@@ -15,12 +15,14 @@ import pytest
 
 from failover_drill import preflight_profile, preflight_regions
 from failover_drill.adapters.arm import ArmPlatform
+from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
 from failover_drill.errors import PlatformError
 from failover_drill.facts import Resolution
 from failover_drill.forecast import Delays, Kind
-from failover_drill.forecast_command import opened, predict
+from failover_drill.forecast_command import opened
 from failover_drill.platform import DirectAnswer
+from failover_drill.predict import foretell
 from failover_drill.preflight_command import CHECKS, judged
 from failover_drill.preflight_reading import look
 from failover_drill.preflight_seen import Level, Line, Seen
@@ -375,16 +377,17 @@ def test_the_forecast_command(healthy: Estate) -> None:
 
 
 def test_what_a_report_sets_beside_the_measured(healthy: Estate) -> None:
-    """`predict` reads the estate and gives what findings.json keeps: segments that sum to the mean, or nothing."""
-    with opened(Settings(), None, healthy.file) as (target, _):
-        platform = ArmPlatform(target)
-        planned = predict(platform, target, Settings(), Kind.PLANNED, chain_ttl_s=5)
-        assert planned is not None
-        took = sum(segment["took_s"] for segment in planned["segments"])
-        assert took == pytest.approx(planned["recovery"]["mean_s"])
-        assert 0 < took < 12
-        assert predict(platform, target, Settings(), Kind.HANG) is not None
-        elsewhere = replace(
-            target, secondary=replace(target.secondary, endpoint_id=f"{target.profile_id}/azureEndpoints/none")
-        )
-        assert predict(platform, elsewhere, Settings(), Kind.HANG) is None
+    """A run is foretold for each kind of failover, by the estate's own delays; nothing is, where the app cannot be read."""
+    with opened(Settings(), None, healthy.file) as (target, control):
+        assert control is not None
+        platform, names, state = ArmPlatform(target), NameAsker(target), control.call("GET", "/_state")
+        told = foretell(platform, names, target, Settings(), state)
+        assert set(told) == set(Kind)
+        planned = told[Kind.PLANNED]
+        assert 0 < planned.recovery.mean_s < 12
+        assert sum(each.mean_s for each in planned.segments.values()) == pytest.approx(planned.recovery.mean_s)
+        slower = {**state, "delays": {**state["delays"], "dns_propagation_s": 100.0}}
+        later = foretell(platform, names, target, Settings(), slower)[Kind.PLANNED]
+        assert later.recovery.mean_s > planned.recovery.mean_s + 3
+        absent = replace(target, secondary=replace(target.secondary, app_id=f"{target.secondary.app_id}-not"))
+        assert foretell(platform, names, absent, Settings(), state) == {}

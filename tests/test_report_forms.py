@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families as older_for
 from failover_drill.report import csv, cucumber, html, junit_properties, markdown, openmetrics
 from failover_drill.report.figures import key_figures
 from failover_drill.report.markdown import cell
-from failover_drill.report.words import duration, rfc3339
+from failover_drill.wording import duration, rfc3339
 from tests.report_cases import CASES, Findings, page_of
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -193,18 +193,56 @@ def test_a_spreadsheet_runs_nothing() -> None:
     assert next(DictReader(StringIO(csv(findings))))["drill"].startswith("'=")
 
 
-def test_predicted_stands_beside_measured() -> None:
-    """Where the findings hold a forecast, HTML and Markdown show each segment's predicted length beside the measured one."""
-    findings = CASES["met"]()
-    findings["forecast"] = {"segments": [{"name": "switch DNS", "took_s": 1.25}, {"name": "propagate", "took_s": 5.5}]}
-    page, text = html(findings), markdown(findings)
-    assert '<th scope="col" class="n">Predicted</th>' in page
-    assert 'data-of="Predicted">5.50 s</td>' in page
-    row = next(line for line in text.splitlines() if line.startswith("| propagate"))
-    assert row.split("|")[3].strip() == "5.50 s"
-    assert "Predicted" not in page_of("met")
-    findings["forecast"] = {"segments": {"propagate": {"mean_s": 5.5, "at": {"0.95": 9.0}}}}
-    assert 'data-of="Predicted">5.50 s</td>' in html(findings)
+@pytest.mark.parametrize("case", ["met", "missed", "interrupted"])
+def test_predicted_stands_beside_measured(case: str) -> None:
+    """Where there is a forecast, each segment's predicted mean is the same in HTML, Markdown, JUnit, CSV and OpenMetrics."""
+    findings = CASES[case]()
+    page, text, properties = page_of(case), markdown(findings), junit_properties(findings)
+    rows = {row["figure"]: row for row in DictReader(StringIO(csv(findings)))}
+    samples = _samples(openmetrics_format.text_string_to_metric_families, openmetrics(findings))
+    for segment in findings["forecast"]["segments"]:
+        name, took = segment["name"], segment["took"]
+        assert properties[f"predicted_segment_{name.replace(' ', '_')}_s"] == repr(took["mean_s"])
+        row = rows[f"predicted segment {name}"]
+        assert [float(row[each]) for each in ("value", "at_least", "at_most")] == [took["mean_s"], *took["inner_99"]]
+        exact = {
+            dict(labels)["bound"]: value
+            for _, labels, value in samples
+            if ("segment", name) in labels[1:2] and len(labels) == 3
+        }
+        assert exact == {"estimate": took["mean_s"], "at_least": took["inner_99"][0], "at_most": took["inner_99"][1]}
+        if findings["recovery"]["segments"]:
+            assert f'data-of="Predicted">{duration(took["mean_s"])}</td>' in page
+            (told,) = [each for each in _rows_after(text, "| Segment |") if each.startswith(f"| {name}")]
+            assert told.split("|")[3].strip() == duration(took["mean_s"])
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("met", "measured within its 95 % interval"),
+        ("missed", "measured above its 99 % interval"),
+        ("interrupted", "so nothing is held against the forecast"),
+        ("aborted", "Before the first change it was predicted that nobody would come back"),
+        ("inconclusive", "No forecast was made for this run"),
+    ],
+)
+def test_the_report_says_whether_the_forecast_held(case: str, said: str) -> None:
+    """The page says where in its forecast the measured recovery lies; or that nothing is held against it, and why."""
+    assert said in page_of(case)
+
+
+def test_nothing_is_predicted_of_what_was_only_watched() -> None:
+    """An observation has no forecast, in no form."""
+    findings = CASES["observed"]()
+    forms = (
+        page_of("observed"),
+        markdown(findings),
+        csv(findings),
+        openmetrics(findings),
+        str(junit_properties(findings)),
+    )
+    assert all("predicted" not in form.lower() for form in forms)
 
 
 def test_a_comment_fits() -> None:

@@ -14,8 +14,8 @@ from failover_drill.ledger import summarise
 from failover_drill.report.compare import comparison_html
 from failover_drill.report.compliance import compliance_html
 from failover_drill.report.ink import DARK, LIGHT
-from failover_drill.report.words import clock
-from tests.chromium import Opened, browser, needs_chromium
+from failover_drill.wording import clock
+from tests.chromium import Opened, browser, faults, needs_chromium
 from tests.nights import DAY, FIRST, nights
 from tests.report_cases import CASES, page_of
 
@@ -81,9 +81,7 @@ def test_nothing_leaves_the_page_and_nothing_is_complained_about(
 @pytest.mark.parametrize(("case", "device"), SHOWN)
 def test_axe_finds_nothing_serious(shelf: Shelf, case: str, device: dict[str, Any]) -> None:
     """The accessibility checker axe finds no serious or critical fault, at desk and on a phone, light and dark."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(shelf(case, device).page).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
+    assert faults(shelf(case, device).page) == []
 
 
 @pytest.mark.parametrize("case", ["met", "failed", "empty"])
@@ -107,6 +105,15 @@ def test_the_charts_hold_what_the_findings_hold(opened: Opened) -> None:
     assert lengths == pytest.approx([each["took_s"] for each in segments])
     assert sum(lengths) == pytest.approx(findings["recovery"]["time_s"])
 
+    predicted, foretold = [each["took"] for each in findings["forecast"]["segments"]], source("predicted")
+    lengths = [right - left for left, right in zip(foretold["left"], foretold["right"], strict=True)]
+    assert lengths == pytest.approx([each["mean_s"] for each in predicted])
+    reach = [most - least for least, most in zip(foretold["least"], foretold["most"], strict=True)]
+    assert reach == pytest.approx([each["inner_99"][1] - each["inner_99"][0] for each in predicted])
+    for name in ("inner_50", "inner_95", "inner_99"):
+        ends = source(f"forecast {name}")
+        assert [*ends["left"], *ends["right"]] == pytest.approx(findings["forecast"]["recovery"][name])
+
     assert source("availability")["judged"][:buckets] == pytest.approx(findings["timeline"]["availability"])
     answers = source("answers")
     bad = [to - base for base, to in zip(answers["bad from"], answers["bad to"], strict=True)][:buckets]
@@ -120,6 +127,7 @@ def test_the_charts_hold_what_the_findings_hold(opened: Opened) -> None:
     for chart in (
         "waterfall",
         "recovery",
+        "forecast",
         "spend",
         "doings",
         "availability",
@@ -266,11 +274,9 @@ def other_page(
 
 def test_the_other_pages_hold_to_the_same(other_page: Opened) -> None:
     """The compliance report and the comparison ask for nothing, complain about nothing, fit a phone and satisfy axe."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     assert other_page.requests == [other_page.page.url]
     assert other_page.complaints == []
     assert other_page.page.locator("#no-charts").is_hidden()
     assert other_page.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert other_page.page.evaluate("Bokeh.documents[0].roots().length") >= 1
-    found = axe.Axe().run(other_page.page).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
+    assert faults(other_page.page) == []

@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from failover_drill.facts import Objectives
 from failover_drill.findings_form import Verdict
-from failover_drill.outages import Bounds
 from failover_drill.slo import Budget, burn_rate, judge, worst
 from failover_drill.stats import samples_to_prove
-from failover_drill.wording import days, percent, seconds, spread
 
 
 @pytest.mark.parametrize(
@@ -72,48 +70,3 @@ def test_burn_rate() -> None:
 def test_rule_of_three() -> None:
     """99.9 % takes close to 3 000 samples without a failure to prove."""
     assert 2_994 <= samples_to_prove(0.999) <= 2_996
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "said"),
-    [
-        (0, "0 s"),
-        (4_200_000, "4.2 ms"),
-        (99_400_000, "99.4 ms"),
-        (7_836_000_000, "7.84 s"),
-        (60e9, "60 s"),
-        (119.6e9, "120 s"),
-        (150e9, "2 min 30 s"),
-        (2_592e9, "43 min 12 s"),
-        (7_260e9, "2 h 1 min"),
-        (inf, "an unknown time"),
-    ],
-)
-def test_durations_in_words(nanoseconds: float, said: str) -> None:
-    """Three digits and a unit, minutes where seconds would be hard to read."""
-    assert seconds(nanoseconds) == said
-
-
-def test_bounds_in_words() -> None:
-    """Bounds are told where they differ from the figure, and an open one as *at least*."""
-    assert spread(Bounds(7.8e9, 7.79e9, 7.81e9)) == "7.8 s (7.79 s to 7.81 s)"
-    assert spread(Bounds(7.8e9, 7.8e9, 7.8001e9)) == "7.8 s"
-    assert spread(Bounds(7.8e9, 7.7e9, inf)) == "at least 7.7 s"
-
-
-def test_shares_and_windows_in_words() -> None:
-    """An objective keeps its nines, a share its two digits, a window its unit."""
-    assert [percent(share) for share in (0.999, 0.9995, 0.0022, 0.3456, 1.0, inf)] == [
-        "99.9 %",
-        "99.95 %",
-        "0.22 %",
-        "34.6 %",
-        "100 %",
-        "more than all",
-    ]
-    assert [days(window) for window in (30 * 86_400, 86_400, 5_400, 45)] == [
-        "30 days",
-        "1 day",
-        "1.5 hours",
-        "45 seconds",
-    ]

@@ -9,7 +9,8 @@ from typing import Any
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
 
-from failover_drill.report import embed, headline, words
+from failover_drill import wording
+from failover_drill.report import embed, headline
 from failover_drill.report.comparison import Row, compare
 from failover_drill.report.ink import DARK, FONT, LIGHT, frame, paint, without_rows
 from failover_drill.report.markdown import cell
@@ -60,10 +61,10 @@ def difference(row: Row) -> str:
     if row.difference == 0:
         return "none"
     if row.unit == "seconds":
-        return sign + words.duration(size)
+        return sign + wording.duration(size)
     if row.unit == "ratio":
-        return f"{sign}{words.share(size)}-points"
-    return sign + words.number(size)
+        return f"{sign}{wording.share(size)}-points"
+    return sign + wording.number(size)
 
 
 def _names(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
@@ -92,7 +93,7 @@ def _segments(first: Mapping[str, Any], second: Mapping[str, Any]) -> Any:
         if token == "secondary":
             bars.glyph.hatch_pattern, bars.glyph.hatch_scale = "dot", 8
             paint(bars.glyph, hatch_color="paper")
-    labels = [f"{n}  {words.duration(took[0].get(n, 0.0))} → {words.duration(took[1].get(n, 0.0))}" for n in names]
+    labels = [f"{n}  {wording.duration(took[0].get(n, 0.0))} → {wording.duration(took[1].get(n, 0.0))}" for n in names]
     source = ColumnDataSource(
         {"x": [0.0 for _ in names], "y": [row + 0.36 for row in range(len(names))], "text": labels}
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from failover_drill.report.figures import Figure, key_figures
-from failover_drill.report.words import duration
+from failover_drill.wording import duration
 
 LESS_IS_BETTER = (
     "recovery_time",

@@ -12,8 +12,9 @@ from typing import Any
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, NumeralTickFormatter, Range1d, Span
 from jinja2 import Environment
 
+from failover_drill import wording
 from failover_drill.compliance import Compliance, Objective, Trend
-from failover_drill.report import charts, embed, words
+from failover_drill.report import charts, embed
 from failover_drill.report.headline import SIGNS
 from failover_drill.report.ink import DARK, LIGHT, frame, paint
 from failover_drill.report.markdown import cell
@@ -115,9 +116,9 @@ def sentence(objective: Objective) -> str:
     """Return the verdict over the period in one sentence, which never counts unmeasured time as uptime."""
     account = objective.period
     spent, known = account.spend.total, account.ended - account.began - account.excluded_s - account.unmeasured_s
-    said = f"{words.duration(spent.estimate_s)} of {words.duration(account.budget_s)} spent"
-    unknown = f"{words.duration(account.unmeasured_s)} were not measured, and nobody knows what they cost"
-    return f"{said} in the {words.duration(known)} that were watched or recorded; {unknown}"
+    said = f"{wording.duration(spent.estimate_s)} of {wording.duration(account.budget_s)} spent"
+    unknown = f"{wording.duration(account.unmeasured_s)} were not measured, and nobody knows what they cost"
+    return f"{said} in the {wording.duration(known)} that were watched or recorded; {unknown}"
 
 
 def _told(books: Compliance, remarks: Sequence[str]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from failover_drill.report import words
+from failover_drill import wording
 
 STATUSES = {"passed": "passed", "failed": "failed", "interrupted": "failed", "not run": "skipped"}
 
@@ -28,7 +28,7 @@ def cucumber(findings: Mapping[str, Any], *, feature: str = "", scenario: str = 
         "description": f"{findings['verdict']}: {'; '.join(findings['reasons'])}",
         "line": 1,
         "tags": [{"name": f"@{findings['verdict']}", "line": 1}],
-        "start_timestamp": words.rfc3339(findings["drill"]["began"]),
+        "start_timestamp": wording.rfc3339(findings["drill"]["began"]),
         "steps": [_step(each) for each in findings["steps"]],
     }
     document = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from failover_drill.report import words
+from failover_drill import wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ def key_figures(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     """Return the figures in the order they are read."""
     return (
         *_recovery(findings),
+        *_predicted(findings, "recovery", "Recovery time, predicted"),
         *_downtime(findings),
+        *_predicted(findings, "downtime", "Downtime until recovery, predicted"),
         *_budget(findings),
         *_requests(findings),
         *_data_loss(findings),
@@ -39,24 +41,24 @@ def key_figures(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 def _span(key: str, label: str, span: Mapping[str, Any], limit: str = "") -> Figure:
     estimate, low, high = span["estimate_s"], span["at_least_s"], span["at_most_s"]
-    return Figure(key, label, estimate, low, high, "seconds", words.bounded(estimate, low, high), limit)
+    return Figure(key, label, estimate, low, high, "seconds", wording.bounded(estimate, low, high), limit)
 
 
 def _recovery(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     recovery = findings["recovery"]
     if not recovery["occurred"]:
         return ()
-    limit = f"{words.duration(recovery['rto_s'])} (RTO)"
-    text = words.bounded(recovery["time_s"], recovery["at_least_s"], recovery["at_most_s"])
+    limit = f"{wording.duration(recovery['rto_s'])} (RTO)"
+    text = wording.bounded(recovery["time_s"], recovery["at_least_s"], recovery["at_most_s"])
     if not recovery["recovered"]:
-        text = f"did not recover ({words.bounds(recovery['at_least_s'], recovery['at_most_s'])})"
+        text = f"did not recover ({wording.bounds(recovery['at_least_s'], recovery['at_most_s'])})"
     low, high = recovery["at_least_s"], recovery["at_most_s"]
     return (Figure("recovery_time", "Recovery time", recovery["time_s"], low, high, "seconds", text, limit),)
 
 
 def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     downtime, slo = findings["downtime"], findings["slo"]
-    limit = words.duration(slo["allowed_s"])
+    limit = wording.duration(slo["allowed_s"])
     figures = [
         _span("downtime", "Downtime, weighted by users", downtime["user_weighted"], limit),
         _span("full_outage", "Nobody was served", downtime["full_outage"]),
@@ -69,20 +71,20 @@ def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 def budget_share_text(slo: Mapping[str, Any]) -> str:
     """Return "0.22 % (0.21 % to 0.23 %) of the 30 days' budget"; the period is part of it."""
-    low, high = words.share(slo["consumed_share_at_least"]), slo["consumed_share_at_most"]
-    span = f"at least {low}, no upper bound" if high is None else f"{low} to {words.share(high)}"
-    return f"{words.share(slo['consumed_share'])} ({span}) of the {words.period(slo['window_s'])}’ budget"
+    low, high = wording.share(slo["consumed_share_at_least"]), slo["consumed_share_at_most"]
+    span = f"at least {low}, no upper bound" if high is None else f"{low} to {wording.share(high)}"
+    return f"{wording.share(slo['consumed_share'])} ({span}) of the {wording.period(slo['window_s'])}’ budget"
 
 
 def _budget(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     slo = findings["slo"]
     spent = Figure(
         "budget_share", "Error budget spent", slo["consumed_share"], slo["consumed_share_at_least"],
-        slo["consumed_share_at_most"], "ratio", budget_share_text(slo), f"{words.share(slo['drill_share'])} of it",
+        slo["consumed_share_at_most"], "ratio", budget_share_text(slo), f"{wording.share(slo['drill_share'])} of it",
     )  # fmt: skip
     events = slo["events_affordable"]
-    text = "any number: this one cost nothing that could be seen" if events is None else words.number(events)
-    label = f"Such events {words.period(slo['window_s'])} can afford"
+    text = "any number: this one cost nothing that could be seen" if events is None else wording.number(events)
+    label = f"Such events {wording.period(slo['window_s'])} can afford"
     return spent, Figure("events_affordable", label, events, None, None, "events", text)
 
 
@@ -90,13 +92,13 @@ def _requests(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     traffic = findings["traffic"]
     overall, judged = traffic["overall"], traffic["judged"]
     seconds = traffic_seconds(traffic)
-    text = f"{words.share(judged['share'])} ({words.share(judged['low'])} to {words.share(judged['high'])})"
-    text = f"{text} over {words.duration(seconds)}" if judged["share"] is not None else words.UNKNOWN
+    text = f"{wording.share(judged['share'])} ({wording.share(judged['low'])} to {wording.share(judged['high'])})"
+    text = f"{text} over {wording.duration(seconds)}" if judged["share"] is not None else wording.UNKNOWN
     return (
         Figure("availability", "Requests answered well, of judged clients", judged["share"], judged["low"],
                judged["high"], "ratio", text),
-        Figure("good_requests", "Good requests", overall["good"], None, None, "requests", words.number(overall["good"])),
-        Figure("bad_requests", "Bad requests", overall["bad"], None, None, "requests", words.number(overall["bad"])),
+        Figure("good_requests", "Good requests", overall["good"], None, None, "requests", wording.number(overall["good"])),
+        Figure("bad_requests", "Bad requests", overall["bad"], None, None, "requests", wording.number(overall["bad"])),
     )  # fmt: skip
 
 
@@ -112,18 +114,25 @@ def _data_loss(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     if not loss:
         return ()
     limit = findings["slo"]["rpo_s"]
-    allowed = "" if limit is None else f"{words.duration(limit)} (RPO)"
+    allowed = "" if limit is None else f"{wording.duration(limit)} (RPO)"
     lost = Figure("lost_writes", "Acknowledged writes lost", loss["lost"], None, None, "writes",
-                  f"{words.number(loss['lost'])} of {words.number(loss['acknowledged'])}")  # fmt: skip
+                  f"{wording.number(loss['lost'])} of {wording.number(loss['acknowledged'])}")  # fmt: skip
     return lost, _span("data_loss", "Data loss", loss["loss"], allowed)
 
 
-def forecast_segments(findings: Mapping[str, Any]) -> dict[str, float]:
-    """Return the predicted length in seconds of each segment; empty where the run has no forecast.
+def _predicted(findings: Mapping[str, Any], name: str, label: str) -> tuple[Figure, ...]:
+    """Return the predicted mean of a figure, between the ends of its 99 % interval."""
+    told = (findings["forecast"] or {name: None})[name]
+    if told is None:
+        return ()
+    low, high = told["inner_99"]
+    text = f"{wording.duration(told['mean_s'])} ({wording.bounds(low, high)} in 99 of 100 failovers)"
+    if told["measured_within"] is not None:
+        text += f"; measured {wording.held_against(told['measured_within'])}"
+    key = {"recovery": "predicted_recovery_time"}.get(name, f"predicted_{name}")
+    return (Figure(key, label, told["mean_s"], low, high, "seconds", text),)
 
-    `findings["forecast"]["segments"]` is a list of `{name, took_s}`, or a table of name to `{mean_s, …}`; means sum to the mean.
-    """
-    predicted = (findings.get("forecast") or {}).get("segments") or ()
-    if isinstance(predicted, Mapping):
-        return {name: each["mean_s"] for name, each in predicted.items()}
-    return {each["name"]: each["took_s"] for each in predicted}
+
+def predicted_segments(findings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the prediction of each segment by its name; empty where the run has no forecast."""
+    return {each["name"]: each["took"] for each in (findings["forecast"] or {"segments": ()})["segments"]}

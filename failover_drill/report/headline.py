@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from failover_drill.report import words
+from failover_drill import wording
 
 SIGNS = {"MET": "✓", "MISSED": "✕", "INCONCLUSIVE": "?"}
 MEANINGS = {
@@ -56,8 +56,8 @@ def time_scale(findings: Mapping[str, Any]) -> str:
     if scale == 1:
         return ""
     return (
-        f"Time scale {words.number(scale)}: probe intervals and platform delays of the estate ran "
-        f"{words.number(scale)} times faster than in real time; DNS TTLs did not."
+        f"Time scale {wording.number(scale)}: probe intervals and platform delays of the estate ran "
+        f"{wording.number(scale)} times faster than in real time; DNS TTLs did not."
     )
 
 
@@ -73,4 +73,4 @@ def subtitle(findings: Mapping[str, Any]) -> str:
     drill = findings["drill"]
     way = f"{drill['primary']} → {drill['secondary']}, " if drill["primary"] and drill["secondary"] else ""
     kind = "Observation" if drill["kind"] == "observation" else "Drill"
-    return f"{kind}, {way}{words.moment(drill['began'])}, {words.duration(drill['duration_s'])}"
+    return f"{kind}, {way}{wording.moment(drill['began'])}, {wording.duration(drill['duration_s'])}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from failover_drill.report.figures import key_figures
+from failover_drill.report.figures import key_figures, predicted_segments
 
 UNITS = {"seconds": "_s", "ratio": "_share", "requests": "", "events": "", "writes": ""}
 
@@ -26,4 +26,6 @@ def junit_properties(findings: Mapping[str, Any]) -> dict[str, str]:
         properties |= {f"{name}{bound}": repr(value) for bound, value in values.items() if value is not None}
     for segment in findings["recovery"]["segments"]:
         properties[f"segment_{segment['name'].replace(' ', '_')}_s"] = repr(segment["took_s"])
+    for name, took in predicted_segments(findings).items():
+        properties[f"predicted_segment_{name.replace(' ', '_')}_s"] = repr(took["mean_s"])
     return properties

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from failover_drill.report import figures, headline
-from failover_drill.report.figures import forecast_segments
+from failover_drill.report.figures import predicted_segments
 from failover_drill.report.template import environment
 
 MOST_OUTAGES = 10  # rows; findings.json has all
@@ -30,7 +30,7 @@ def markdown(findings: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
         meaning=headline.MEANINGS[findings["verdict"]],
         figures=figures.key_figures(findings),
         traffic_s=figures.traffic_seconds(findings["traffic"]),
-        forecast=forecast_segments(findings),
+        predicted=predicted_segments(findings),
         most_outages=MOST_OUTAGES,
     )
 

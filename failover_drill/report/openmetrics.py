@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from failover_drill.report.figures import Figure, key_figures
+from failover_drill.report.figures import Figure, key_figures, predicted_segments
 
 PREFIX = "failover_drill"
 UNITS = {"seconds": "seconds", "ratio": "ratio"}
@@ -51,6 +51,12 @@ def _segments(findings: Mapping[str, Any], drill: str) -> Iterator[str]:
         yield from _head("segment_seconds", "Parts of the recovery time; they sum to it.", "seconds")
     for each in segments:
         yield _sample("segment_seconds", {"drill": drill, "segment": each["name"]}, each["took_s"])
+    predicted = predicted_segments(findings)
+    if predicted:
+        yield from _head("predicted_segment_seconds", "Their predicted means, and 99 % intervals.", "seconds")
+    for name, took in predicted.items():
+        for bound, value in zip(("estimate", "at_least", "at_most"), (took["mean_s"], *took["inner_99"]), strict=True):
+            yield _sample("predicted_segment_seconds", {"drill": drill, "segment": name, "bound": bound}, value)
 
 
 def _head(name: str, text: str, unit: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from failover_drill.report import charts, embed, figures, headline
-from failover_drill.report.figures import forecast_segments
+from failover_drill.report.figures import predicted_segments
 from failover_drill.report.ink import DARK, LIGHT
 from failover_drill.report.template import environment
 from failover_drill.report.timeline import region_token, timeline
@@ -37,7 +37,7 @@ def render(findings: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
             traffic_s=figures.traffic_seconds(findings["traffic"]),
             panels=list(panels),
             drawn=set(roots),
-            forecast=forecast_segments(findings),
+            predicted=predicted_segments(findings),
             region_token=lambda name: region_token(name, findings["drill"]),
             library=embed.library(),
             charts=embed.charts({f"chart-{name}": plot for name, plot in roots.items()}),
@@ -74,5 +74,7 @@ def _stills(findings: Mapping[str, Any]) -> dict[str, Any]:
         low, high = recovery["at_least_s"] or 0.0, recovery["at_most_s"]
         stills["recovery"] = charts.interval("recovery", low, high, recovery["time_s"], recovery["rto_s"])
     if recovery["segments"]:
-        stills["waterfall"] = charts.waterfall(recovery["segments"], recovery["rto_s"], forecast_segments(findings))
+        stills["waterfall"] = charts.waterfall(recovery["segments"], recovery["rto_s"], predicted_segments(findings))
+    if findings["forecast"] is not None and not findings["forecast"]["never"]:
+        stills["forecast"] = charts.forecast(findings["forecast"]["recovery"], recovery["rto_s"])
     return stills

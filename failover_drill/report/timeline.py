@@ -25,7 +25,7 @@ from bokeh.models import (
     WheelZoomTool,
 )
 
-from failover_drill.report import words
+from failover_drill import wording
 from failover_drill.report.ink import frame, paint
 from failover_drill.report.strips import Band, Row, strips
 
@@ -197,7 +197,7 @@ def _change(action: Mapping[str, Any]) -> Band:
     ended = action["done"] if action["done"] is not None else action["sent"]
     undo = ", undo" if action["purpose"] == "undo" else ""
     outcome = "" if action["outcome"] == "ok" else f", {action['outcome']}"
-    text = f"{action['verb']} {action['region']}{undo}{outcome}, {words.duration(action['took_s'])}"
+    text = f"{action['verb']} {action['region']}{undo}{outcome}, {wording.duration(action['took_s'])}"
     return Band(action["sent"], ended, text, "violet" if action["outcome"] == "ok" else "bad")
 
 
