@@ -153,11 +153,14 @@ def history(
 
 
 def _line(run: Run) -> str:
-    recovery = "-" if run.recovery is None else wording.duration(run.recovery.estimate_s)
+    recovery, predicted = (
+        "-" if each is None else wording.duration(each.estimate_s) for each in (run.recovery, run.predicted)
+    )
     scale = "" if run.time_scale == 1 else f"  time scale {run.time_scale:g}"
     trouble = "  interrupted" if run.interrupted else ""
     spent = wording.duration(run.consumed.estimate_s)
-    return f"{run.directory:<48}  {run.verdict:<12}  recovery {recovery:>10}  spent {spent:>10}{scale}{trouble}"
+    figures = f"recovery {recovery:>10}  predicted {predicted:>10}  spent {spent:>10}"
+    return f"{run.directory:<48}  {run.verdict:<12}  {figures}{scale}{trouble}"
 
 
 def record(

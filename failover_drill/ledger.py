@@ -54,6 +54,7 @@ class Run:
     rto_s: float
     consumed: Bounded
     recovery: Bounded | None
+    predicted: Bounded | None  # the recovery time as forecast: its mean, between the ends of the 99 % interval
     losses: tuple[Loss, ...]
     segments: tuple[tuple[str, float], ...]  # name, seconds
     seal: str = ""  # hash of the last line of its journal: it commits to every file of the run
@@ -96,6 +97,7 @@ def summarise(findings: Mapping[str, Any], directory: str, seal: str = "", recor
         rto_s=slo["rto_s"],
         consumed=Bounded(**{name: slo["consumed"][name] for name in ("estimate_s", "at_least_s", "at_most_s")}),
         recovery=_recovery(findings["recovery"]),
+        predicted=_predicted(findings["forecast"]),
         losses=tuple(Loss(each["began"], each["ended"], each["lost_s"]) for each in findings["downtime"]["outages"]),
         segments=tuple((each["name"], each["took_s"]) for each in findings["recovery"]["segments"]),
         seal=seal,
@@ -107,3 +109,8 @@ def _recovery(recovery: Mapping[str, Any]) -> Bounded | None:
     if not recovery["recovered"] or recovery["time_s"] is None:
         return None
     return Bounded(recovery["time_s"], recovery["at_least_s"], recovery["at_most_s"])
+
+
+def _predicted(forecast: Mapping[str, Any] | None) -> Bounded | None:
+    recovery = None if forecast is None else forecast["recovery"]
+    return None if recovery is None else Bounded(recovery["mean_s"], *recovery["inner_99"])

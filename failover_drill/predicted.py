@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from failover_drill.facts import Facts, Outcome
+from failover_drill.facts import Facts
 from failover_drill.findings_form import ForecastForm, Predicted, PredictedSegment, Within
 from failover_drill.forecast import INNER, Kind, level_name
 from failover_drill.measured import Measured
 from failover_drill.recovery import Recovery
 
+FAULTS = {"inject region_lost": Kind.REFUSED, "inject region_hung": Kind.HANG}
 INTERVALS: tuple[Within, ...] = ("50 %", "95 %", "99 %")
 
 
 def forecast_form(facts: Facts, measured: Measured) -> ForecastForm | None:
     """Return the forecast of the kind of failover that this run was; None where nothing failed over or none was made."""
-    recovery = measured.recovery
-    told = {} if recovery is None else facts.forecasts.get(kind_of(recovery, measured), {})
+    recovery, kind = measured.recovery, kind_of(facts)
+    told = facts.forecasts.get(kind, {}) if kind is not None else {}
     if recovery is None or not told:
         return None
     about = {"kind": told["kind"], "runs": told["runs"], "seed": told["seed"]}
@@ -50,12 +51,18 @@ def lost_until_recovery_s(recovery: Recovery, measured: Measured) -> float | Non
     )
 
 
-def kind_of(recovery: Recovery, measured: Measured) -> Kind:
-    """Return what happened: the operator's own acts; else by what most requests of the longest outage met."""
-    if recovery.start.planned:
-        return Kind.PLANNED
-    longest = max(measured.outages, key=lambda each: each.length.estimate_ns, default=None)
-    return Kind.HANG if longest is not None and longest.outcome is Outcome.TIMEOUT else Kind.REFUSED
+def kind_of(facts: Facts) -> Kind | None:
+    """Return what was done to the primary, and who brought users back; None for what no forecast is made of.
+
+    That is everything but the playbook's own acts, and a region lost or hung for good while the operator looks on.
+    """
+    deeds = [each for each in facts.actions if each.purpose == "deed" and each.sent_ns is not None]
+    faults = [each.verb for each in facts.actions if each.purpose == "fault" and each.sent_ns is not None]
+    if faults:
+        return FAULTS.get(faults[0]) if len(faults) == 1 and not deeds else None
+    first = min(deeds, key=lambda each: each.sent_ns or 0, default=None)
+    stopped = first is not None and (first.verb, first.region) == ("stop app", facts.primary)
+    return Kind.PLANNED if stopped else None
 
 
 def predicted(told: Mapping[str, Any], measured_s: float | None) -> Predicted:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +33,10 @@ def before(stage: Estate) -> Any:
 
 @pytest.fixture(scope="module")
 def drilled(stage: Estate, before: Any, tmp_path_factory: pytest.TempPathFactory) -> Drilled:
-    """One drill, judged by every test of this module."""
-    return run_drill(tmp_path_factory.mktemp("drill"), stage.file)
+    """One drill, judged by every test of this module; Allure writes beside it, where its plugin is installed."""
+    where = tmp_path_factory.mktemp("drill")
+    allure = [f"--alluredir={where / 'allure'}"] if find_spec("allure_pytest") else []
+    return run_drill(where, stage.file, *allure)
 
 
 def state(stage: Estate) -> Any:
@@ -75,6 +79,25 @@ def test_every_report_is_there(drilled: Drilled) -> None:
         "samples.parquet",
     } <= names
     assert (drilled.directory.parent.parent / "latest").resolve() == drilled.directory.resolve()
+
+
+def test_allure_has_the_reports(drilled: Drilled) -> None:
+    """Allure's own plugin finds the scenario, with report.html, report.md and findings.json as its attachments."""
+    pytest.importorskip("allure_pytest", reason="allure-pytest is not installed")
+    assert drilled.directory is not None
+    kept = drilled.directory.parents[2] / "allure"
+    (scenario,) = [json.loads(path.read_text("utf-8")) for path in kept.glob("*-result.json")]
+    assert scenario["status"] == "passed"
+    attached = {each["name"]: (kept / each["source"]).read_bytes() for each in _attachments(scenario, kept)}
+    for name in ("report.html", "report.md", "findings.json"):
+        assert attached[name] == (drilled.directory / name).read_bytes()
+
+
+def _attachments(scenario: dict[str, Any], kept: Path) -> list[dict[str, Any]]:
+    """The attachments of a scenario and of its fixtures: the report is made when the drill is torn down."""
+    containers = [json.loads(path.read_text("utf-8")) for path in kept.glob("*-container.json")]
+    parts = [scenario, *(part for each in containers for part in (*each.get("befores", ()), *each.get("afters", ())))]
+    return [each for part in parts for each in part.get("attachments", ())]
 
 
 def test_segments_sum_to_the_recovery_time(drilled: Drilled) -> None:

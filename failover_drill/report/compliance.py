@@ -24,7 +24,8 @@ from failover_drill.report.template import environment
 DAYS = {"hours": "%H:%M", "hourmin": "%H:%M", "minutes": "%H:%M", "days": "%d %b", "months": "%b %Y", "years": "%Y"}
 COLUMNS = (
     "row", "service", "objective", "window_s", "time_scale", "drill", "run", "began", "ended", "verdict",
-    "recovery_s", "recovery_at_least_s", "recovery_at_most_s", "spent_s", "spent_at_least_s", "spent_at_most_s",
+    "recovery_s", "recovery_at_least_s", "recovery_at_most_s",
+    "predicted_s", "predicted_at_least_s", "predicted_at_most_s", "spent_s", "spent_at_least_s", "spent_at_most_s",
     "budget_s", "left_s", "burn_rate", "excluded_s", "watched_s", "unmeasured_s", "reason", "source", "seal", "record",
 )  # fmt: skip
 
@@ -96,7 +97,7 @@ def _account_row(name: str, account: Any) -> dict[str, Any]:
 def _run_row(run: Any) -> dict[str, Any]:
     kept = ("run", "began", "ended", "verdict", "seal", "record")
     row = {"row": run.kind, "drill": inert(run.drill)} | {each: getattr(run, each) for each in kept}
-    for name, bounded in (("spent", run.consumed), ("recovery", run.recovery)):
+    for name, bounded in (("spent", run.consumed), ("recovery", run.recovery), ("predicted", run.predicted)):
         if bounded is not None:
             row |= {
                 f"{name}_s": bounded.estimate_s,
