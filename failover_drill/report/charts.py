@@ -88,7 +88,7 @@ def waterfall(segments: Sequence[Mapping[str, Any]], rto_s: float, predicted: Ma
     plot = without_rows(frame("waterfall", rows * ROW + 26, Range1d(0, end), Range1d(rows, 0)))
     plot.min_border_left = 14
     plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
-    _measured(plot, segments)
+    _measured(plot, segments, predicted)
     if predicted:
         _predicted(plot, segments, predicted, begins)
     if rto_s <= end:
@@ -110,7 +110,7 @@ def _begins(lengths: Sequence[float]) -> tuple[list[float], float]:
     return ends[:-1], ends[-1]
 
 
-def _measured(plot: Any, segments: Sequence[Mapping[str, Any]]) -> None:
+def _measured(plot: Any, segments: Sequence[Mapping[str, Any]], predicted: Mapping[str, Mapping[str, Any]]) -> None:
     left, _ = _begins([each["took_s"] for each in segments])
     columns = {
         "left": left,
@@ -118,7 +118,7 @@ def _measured(plot: Any, segments: Sequence[Mapping[str, Any]]) -> None:
         "top": [row + 0.50 for row in range(len(segments))],
         "bottom": [row + 0.78 for row in range(len(segments))],
         "row": [row + 0.42 for row in range(len(segments))],
-        "text": [f"{each['name']}  {wording.duration(each['took_s'])}" for each in segments],
+        "text": [_label(each, predicted.get(each["name"])) for each in segments],
     }
     source = ColumnDataSource(columns, name="segments")
     bars = plot.quad(left="left", right="right", top="top", bottom="bottom", source=source, line_width=2)
@@ -127,6 +127,11 @@ def _measured(plot: Any, segments: Sequence[Mapping[str, Any]]) -> None:
     names = plot.text(x="x", y="row", text="text", source=source, text_baseline="bottom")
     names.glyph.text_font, names.glyph.text_font_size = value(FONT), "13px"
     paint(names.glyph, text_color="ink")
+
+
+def _label(segment: Mapping[str, Any], predicted: Mapping[str, Any] | None) -> str:
+    told = "" if predicted is None else f" (predicted {wording.duration(predicted['mean_s'])})"
+    return f"{segment['name']}  {wording.duration(segment['took_s'])}{told}"
 
 
 def _predicted(

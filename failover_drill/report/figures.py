@@ -32,7 +32,6 @@ def key_figures(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
         *_recovery(findings),
         *_predicted(findings, "recovery", "Recovery time, predicted"),
         *_downtime(findings),
-        *_predicted(findings, "downtime", "Downtime until recovery, predicted"),
         *_budget(findings),
         *_requests(findings),
         *_data_loss(findings),
@@ -61,6 +60,7 @@ def _downtime(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
     limit = wording.duration(slo["allowed_s"])
     figures = [
         _span("downtime", "Downtime, weighted by users", downtime["user_weighted"], limit),
+        *_predicted(findings, "downtime", "Downtime until recovery, predicted"),
         _span("full_outage", "Nobody was served", downtime["full_outage"]),
     ]
     worst = downtime["worst_client"]
