@@ -71,7 +71,7 @@ class RegionConfig(_Table):
     app: Name | None = None
     default_host: HostName | None = None
     role: Literal["primary", "secondary"] | None = None
-    state: Literal["Running", "Stopped"] = "Running"
+    state: Literal["Running", "Stopped", "QuotaExceeded"] = "Running"
     endpoint: Literal["Enabled", "Disabled"] = "Enabled"
     endpoint_name: Name | None = None
     priority: Annotated[int, Field(ge=1, le=1000)] | None = None

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.secrecy import OUTPUTS
+
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = {
     "FAILOVER_DRILL__OBJECTIVES__STABILISATION_S": "2",
@@ -108,6 +110,18 @@ class Drilled:
         return found
 
 
+class Drilling(subprocess.Popen[str]):
+    """A drill under way. What it prints is kept, and searched for secrets when all tests are over."""
+
+    kept: Path
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
+        output, errors = super().communicate(input, timeout)
+        with self.kept.open("a", encoding="utf-8") as file:
+            file.write(output or "")
+        return output, errors
+
+
 def start_drill(
     where: Path,
     ready: Path | None,
@@ -115,14 +129,17 @@ def start_drill(
     environment: Mapping[str, str] | None = None,
     feature: str = "features/failover.feature",
     cwd: Path = ROOT,
-) -> subprocess.Popen[str]:
+) -> Drilling:
     """Start a drill as a person would, with its runs kept under *where*/reports."""
     command = [sys.executable, "-m", "pytest", feature, "-p", "no:randomly", *arguments]
     if ready is not None:
         command += ["--estate", str(ready)]
     own = {**os.environ, **QUICK, "FAILOVER_DRILL__DRILL__REPORTS": str(where / "reports"), **(environment or {})}
     own["PYTHONPATH"] = str(ROOT)
-    return subprocess.Popen(command, cwd=cwd, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    where.mkdir(parents=True, exist_ok=True)
+    drill = Drilling(command, cwd=cwd, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    drill.kept = where / OUTPUTS
+    return drill
 
 
 def run_drill(where: Path, ready: Path | None, *arguments: str, timeout_s: float = 110, **options: Any) -> Drilled:

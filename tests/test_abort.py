@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from failover_drill.abort import Conditions, Seen, breach, conditions
-from failover_drill.settings import AbortTable
-from tests.stage import COLD, estate, run_drill
+from failover_drill.adapters.arm import ArmPlatform
+from failover_drill.guards import STOP_TAG
+from failover_drill.settings import AbortTable, Settings
+from failover_drill.target import Target
+from failover_drill.targets import open_target
+from failover_drill.undo import LOCK_TAG
+from tests.stage import COLD, Estate, await_journal, estate, latest, run_drill, start_drill
+from tests.test_drill_failover import settings_of, state
 
 
 @pytest.mark.parametrize(
@@ -68,3 +76,62 @@ def undone(writes: list[str]) -> list[str]:
     assert set(after) <= {"start", "stop", "eastus"}, writes
     assert "westus3" not in after
     return after
+
+
+THIEF = "run-7 bob@elsewhere:1 until 2999-01-01T00:00:00Z"
+Stop = Callable[[ArmPlatform, Target, Path], object]
+STOPS: Mapping[str, tuple[Stop, str]] = {
+    "another took the lock": (
+        lambda platform, target, _: platform.set_tag(target.profile_id, LOCK_TAG, THIEF),
+        f"the lock was lost: it is now {THIEF}",
+    ),
+    "a kill-switch file": (lambda _, __, switch: switch.touch(), "drills are stopped: the file {switch} exists"),
+    "a kill-switch tag": (
+        lambda platform, target, _: platform.set_tag(target.profile_id, STOP_TAG, "incident 4711"),
+        "drills are stopped: proseware is tagged failover-drill-stop=incident 4711",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """An estate whose apps take a second and a half to serve: time enough to stop a drill between two steps."""
+    with estate(tmp_path_factory.mktemp("estate"), {**COLD, "delays": {"cold_start_s": 30}}) as running:
+        yield running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", STOPS)
+def test_stopped_between_two_steps(case: str, stage: Estate, tmp_path: Path) -> None:
+    """With the primary down already: no act follows, the estate is put back, the report says why; what stopped it stays."""
+    stop, said = STOPS[case]
+    before, switch = settings_of(state(stage)), tmp_path / "STOP"
+    drill = start_drill(
+        tmp_path,
+        stage.file,
+        feature="benchmarks/safety/acts.feature",
+        environment={"FAILOVER_DRILL__SAFETY__KILL_SWITCH": str(switch)},
+    )
+    with open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _):
+        platform = ArmPlatform(target)
+        await_journal(tmp_path, "outcome", id="journal-deed-2", outcome="ok")
+        stop(platform, target, switch)
+        output, _ = drill.communicate(timeout=110)
+        left = {name: platform.tags(target.profile_id).get(name) for name in (LOCK_TAG, STOP_TAG)}
+        for name, value in left.items():
+            platform.remove_tag(target.profile_id, name, value or "")
+    assert drill.returncode == 1, output
+    assert left == {
+        LOCK_TAG: THIEF if "lock" in case else None,
+        STOP_TAG: "incident 4711" if "tag" in case else None,
+    }
+    assert settings_of(state(stage)) == before
+    run = latest(tmp_path)
+    assert run is not None
+    lines = [json.loads(line) for line in (run / "journal.jsonl").read_text("utf-8").splitlines()]
+    aborted = next(n for n, line in enumerate(lines) if line["kind"] == "aborted")
+    assert said.format(switch=switch) in lines[aborted]["reason"]
+    assert {"stop app"} <= {line["verb"] for line in lines[:aborted] if line["kind"] == "promise"}
+    assert not [line for line in lines[aborted:] if line["kind"] == "promise" and line["purpose"] == "deed"]
+    assert said.format(switch=switch) in (run / "report.md").read_text("utf-8")
+    assert "Aborted" in (run / "report.md").read_text("utf-8")

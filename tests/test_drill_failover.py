@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from failover_drill import record
+from failover_drill.errors import JournalError
 from failover_drill.findings import analyse
+from failover_drill.journal import verify
 from tests.stage import COLD, ROOT, Drilled, Estate, estate, run_drill
 
 POLL_S = 0.1  # drill.toml: wait.poll_s
@@ -182,10 +185,29 @@ def test_only_the_blast_radius_was_written(drilled: Drilled, stage: Estate) -> N
 
 def test_the_run_can_be_verified(drilled: Drilled) -> None:
     """`failover-drill verify` finds every byte as it was sealed."""
-    from failover_drill.journal import verify
-
     assert drilled.directory is not None
     assert verify(drilled.directory) == []
+
+
+def test_a_flipped_byte_of_any_file_is_noticed(drilled: Drilled, tmp_path: Path) -> None:
+    """In a copy of the run: the first, the middle and the last byte of each of its files, and the file is named."""
+    assert drilled.directory is not None
+    run = shutil.copytree(drilled.directory, tmp_path / "run")
+    for path in [path for path in run.rglob("*") if path.is_file() and path.stat().st_size]:
+        whole = path.read_bytes()
+        for at in {0, len(whole) // 2, len(whole) - 1}:
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+            assert path.name in said_of(run), at
+        path.write_bytes(whole)
+    assert said_of(run) == ""
+
+
+def said_of(run: Path) -> str:
+    """What `failover-drill verify` says of a run, a broken chain included."""
+    try:
+        return "\n".join(verify(run))
+    except JournalError as error:
+        return str(error)
 
 
 def test_no_secret_is_kept(drilled: Drilled, stage: Estate) -> None:

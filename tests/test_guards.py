@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from failover_drill.adapters.arm import ArmPlatform
-from failover_drill.adapters.direct import DirectAsker
 from failover_drill.blocked_times import blocked
-from failover_drill.errors import Unsafe
-from failover_drill.guardian import Guardian
+from failover_drill.compose import Run
+from failover_drill.errors import PlatformError, Unsafe
 from failover_drill.guards import ALLOWED, ALLOWED_TAG, STOP_TAG, Consent, group_of, may, refuse_outright
-from failover_drill.lock import Lock
+from failover_drill.lock import Lock, alone_here
 from failover_drill.platform import Permission
 from failover_drill.preflight import rehearse
 from failover_drill.settings import CalendarTable, SafetyTable, Settings
@@ -32,8 +28,10 @@ from tests.stage import COLD, Estate, estate, run_drill
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 REAL = {"local": False, "subscription_id": SUBSCRIPTION, "name": "production"}
 LISTED = SafetyTable(subscriptions=(SUBSCRIPTION,))
+ALLOWING: dict[str, Mapping[str, Any]] = {"safety": {"subscriptions": [SUBSCRIPTION]}}
 NOW_S = datetime(2026, 12, 24, 16, 30, tzinfo=UTC).timestamp()
 NEVER = "2999-01-01T00:00:00Z"
+UNASKED = Consent()
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +63,11 @@ def settings(tmp_path: Path, **tables: Mapping[str, Any]) -> Settings:
     return Settings.model_validate(plain)
 
 
-def refusal(stage: Estate, target: Target, chosen: Settings) -> str:
+def refusal(stage: Estate, target: Target, chosen: Settings, consent: Consent = UNASKED) -> str:
     """Why no drill may begin; "" where one may. Nothing may have been written by asking."""
     written = len(stage.writes())
     try:
-        rehearse(chosen, target, Consent())
+        rehearse(chosen, target, consent)
     except Unsafe as error:
         return str(error)
     finally:
@@ -152,6 +150,47 @@ def test_calendar_and_kill_switch(target: Target, tmp_path: Path) -> None:
     switch.touch()
     with pytest.raises(Unsafe, match=f"drills are stopped: the file {switch} exists"):
         refuse_outright(target, SafetyTable(kill_switch=str(switch)), CalendarTable(), Consent(), NOW_S)
+
+
+OUTRIGHT: Mapping[str, tuple[dict[str, Any], Consent, dict[str, Mapping[str, Any]], str]] = {
+    "not on the allow-list": (REAL, Consent(True, True), {}, f"subscription {SUBSCRIPTION} is not on the allow-list"),
+    "not asked for": (REAL, Consent(False, True), ALLOWING, "must be asked for with --target production"),
+    "not meant": (REAL, Consent(True), ALLOWING, "add --yes-really, or set FAILOVER_DRILL_YES"),
+    "a blocked window": (
+        {},
+        UNASKED,
+        {"calendar": {"blocked_windows": ["daily 00:00-24:00"]}},
+        "no drill now: [calendar] of drill.toml blocks daily 00:00-24:00 (UTC)",
+    ),
+    "a blocked date": (
+        {},
+        UNASKED,
+        {"calendar": {"blocked_dates": ["2000-01-01/2999-12-31"]}},
+        "no drill now: [calendar] of drill.toml blocks 2000-01-01/2999-12-31 (UTC)",
+    ),
+    "the kill switch": (
+        {},
+        UNASKED,
+        {"safety": {"kill_switch": __file__}},
+        f"drills are stopped: the file {__file__} exists; remove it when the incident is over",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OUTRIGHT)
+def test_refused_outright(case: str, stage: Estate, target: Target, tmp_path: Path) -> None:
+    """What person, date and kill switch forbid is refused on the estate, too, and nothing is written."""
+    change, consent, tables, said = OUTRIGHT[case]
+    assert said in refusal(stage, replace(target, **change), settings(tmp_path, **tables), consent)
+
+
+def test_one_at_a_time_on_this_machine(stage: Estate, target: Target, tmp_path: Path) -> None:
+    """A second drill of the target is refused before it has a run, and writes nothing."""
+    written, chosen = len(stage.writes()), settings(tmp_path)
+    with alone_here(target.profile_id), pytest.raises(Unsafe, match="another drill of proseware runs on this machine"):
+        Run(chosen, target, "drill", print)
+    assert len(stage.writes()) == written
+    assert not (tmp_path / "reports").exists()
 
 
 Tagging = Callable[[ArmPlatform, Target], object]
@@ -256,6 +295,54 @@ def test_rights_and_fitness(unfit: Estate, tmp_path: Path) -> None:
         )
 
 
+EAST, WEST = {"location": "East US"}, {"location": "West US 3"}
+ERRORS = {"kind": "erroring", "region": "westus3", "status": 500}
+UNFIT: Mapping[str, tuple[list[Mapping[str, object]], Mapping[str, object] | None, str, str]] = {
+    "the secondary answers errors": (
+        [EAST, WEST],
+        ERRORS,
+        "http",
+        "steady state does not hold: westus3 answers 500 Internal Server Error when asked directly",
+    ),
+    "names lead elsewhere": (
+        [{**EAST, "priority": 2}, {**WEST, "priority": 1}],
+        None,
+        "http",
+        "steady state does not hold: www.proseware.example leads to westus3, not to the primary eastus",
+    ),
+    "it cannot be started": (
+        [EAST, {**WEST, "state": "QuotaExceeded", "endpoint": "Disabled"}],
+        None,
+        "http",
+        "the secondary is not fit: proseware-westus3 is QuotaExceeded, neither running nor to be started",
+    ),
+    "its certificate is another's": (
+        [EAST, {**WEST, "certificate_for_public_host": False}],
+        None,
+        "https",
+        "the secondary is not fit: westus3: its certificate is not valid for www.proseware.example",
+    ),
+    "another version": (
+        [EAST, {**WEST, "version": "0.9.0"}],
+        None,
+        "http",
+        "the secondary is not fit: eastus runs version 1.0.0, westus3 0.9.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_steady_and_fit(case: str, tmp_path: Path) -> None:
+    """Both regions healthy when asked directly, names with the primary, and a secondary that could take over."""
+    regions, fault, scheme, said = UNFIT[case]
+    with estate(tmp_path / "estate", {**COLD, "regions": regions}) as stage:
+        if fault:
+            stage.control("POST", "/_faults", fault)
+        with open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _):
+            asked = replace(target, scheme=scheme, port=stage.ready[f"{scheme}_port"])
+            assert said in refusal(stage, asked, settings(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("actions", "not_actions", "allowed"),
     [
@@ -280,46 +367,32 @@ def test_one_role_suffices() -> None:
     assert may("Microsoft.Web/sites/start/action", [narrow, wide])
 
 
-def test_a_certificate_for_another_host(target: Target, tmp_path: Path) -> None:
-    """Where users come by https, the secondary must prove that it is the public host."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    with TlsServer(authority, "another.example") as port:
-        asked = replace(target, scheme="https", port=port, ca_file=str(tmp_path / "ca.pem"))
-        said = DirectAsker(asked).certificate_trouble(replace(target.secondary, address="127.0.0.1"))
-    assert "its certificate is not valid for www.proseware.example" in said
+def test_no_drill_without_a_guardian(
+    stage: Estate, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guardian that ends before it watches is noticed before the first change: nothing is written, but a report is."""
+    written = len(stage.writes())
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    run = Run(settings(tmp_path), target, "drill", print)
+    try:
+        with pytest.raises(Unsafe, match="nobody would put the estate back: the guardian ended"):
+            run.drill.admit()
+    finally:
+        findings = run.close()
+    assert findings.actions == ()
+    assert (run.directory / "report.html").exists()
+    assert len(stage.writes()) == written
 
 
-class TlsServer:
-    """Answers one TLS handshake with a certificate for *host*."""
-
-    def __init__(self, authority: trustme.CA, host: str) -> None:
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(host).configure_cert(self._context)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve)
-
-    def _serve(self) -> None:
-        plain, _ = self._listener.accept()
-        try:
-            self._context.wrap_socket(plain, server_side=True).close()
-        except OSError:
-            plain.close()
-
-    def __enter__(self) -> int:
-        self._thread.start()
-        return int(self._listener.getsockname()[1])
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join(10)
-        self._listener.close()
-
-
-def test_no_drill_without_a_guardian(tmp_path: Path) -> None:
-    """A guardian that cannot read the journal it is to guard ends, and that is noticed before the first change."""
-    guardian = Guardian(tmp_path)
-    assert guardian.trouble() == "the guardian ended"
-    guardian.dismiss()
+def test_an_answer_that_is_no_json_is_one_line(stage: Estate, target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a gateway refuses in HTML, our error says so; the SDK's traceback about it reaches nobody."""
+    stage.control("POST", "/_faults", {"kind": "control_failing", "status": 503})
+    try:
+        with pytest.raises(PlatformError, match="start app proseware-eastus: refused with 503"):
+            ArmPlatform(target).start(target.primary.app_id)
+    finally:
+        stage.control("DELETE", "/_faults")
+    assert caplog.records == []
 
 
 def test_a_refused_drill(stage: Estate, target: Target, tmp_path: Path) -> None:
@@ -336,3 +409,18 @@ def test_a_refused_drill(stage: Estate, target: Target, tmp_path: Path) -> None:
     assert "Traceback" not in drilled.output
     assert drilled.findings["actions"] == []
     assert not [w for w in stage.writes()[written:] if "/providers/Microsoft.Resources/tags/" not in w]
+
+
+def test_users_who_are_not_served_well(stage: Estate, tmp_path: Path) -> None:
+    """Availability under the objective over the settling time ends the drill; it wrote its lock, and freed it, and no more."""
+    written = len(stage.writes())
+    stage.control("POST", "/_faults", {"kind": "slow", "region": "eastus", "slow_s": 1.3})
+    try:
+        drilled = run_drill(tmp_path, stage.file)
+    finally:
+        stage.control("DELETE", "/_faults")
+    assert drilled.code == 1
+    assert "steady state does not hold: over 1.5 s before the drill availability is 0.000%, under" in drilled.output
+    assert [w.rpartition("/providers/")[2] for w in stage.writes()[written:]] == [
+        "Microsoft.Resources/tags/default"
+    ] * 2

@@ -31,6 +31,8 @@ from failover_drill.platform import AppState, EndpointState, Permission, Profile
 from failover_drill.target import Target, group_name, provider_type, resource_name
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # it says on stderr what our errors say in one line
+for _client in ("web", "trafficmanager"):  # these warn, with a traceback, of each refusal that is no JSON
+    logging.getLogger(f"azure.mgmt.{_client}._utils.model_base").setLevel(logging.ERROR)
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -29,6 +29,7 @@ from failover_drill import wording
 from failover_drill.report.ink import frame, paint
 from failover_drill.report.strips import Band, Row, strips
 
+SHORTEST_S = 1.0  # an axis has a length, also where a run was killed before its first step
 MANY = 14  # changes up to which each has a line of its own
 DASHES = {"fresh": "solid", "keepalive": "dashed", "sticky": "dotted"}
 TINTS = {"fresh": "ink", "keepalive": "violet", "sticky": "third"}
@@ -39,7 +40,8 @@ def timeline(findings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the panels by name, in the order they stand. Panels without facts are left out."""
     drill, buckets = findings["drill"], findings["timeline"]
     ends = buckets["began"] + buckets["bucket_s"] * buckets["buckets"]
-    begin, end = min(drill["began"], buckets["began"]), max(drill["ended"], ends)
+    begin = min(drill["began"], buckets["began"])
+    end = max(drill["ended"], ends, begin + SHORTEST_S)
     span = Range1d(begin * 1e3, end * 1e3, bounds=(begin * 1e3, end * 1e3), name="time")
     panels = {
         "doings": _doings(findings, span),
