@@ -280,6 +280,8 @@ class Run:
 
     def _let_users_settle(self) -> None:
         """Measure until users are well again, for a while: an outage left open at the end has no upper bound."""
+        if not self._load.alive:
+            return
         deadline = self._clock.now_ns() + int(SETTLING_S * 1e9)
         self._clock.wait(WRITTEN_S)  # what the last undo did to users is not on the disk yet
         while self._load.alive and not self.drill.users_are_well() and self._clock.now_ns() < deadline:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from failover_drill.journal import Entry
 from tests.stage import latest
+
+TAGS = "/providers/microsoft.resources/tags/"
 
 
 class Growing:
@@ -28,10 +31,6 @@ class Growing:
         return self._lines
 
 
-def journal_lines(where: Path) -> Iterator[dict[str, Any]]:
-    yield from Growing(where).lines()
-
-
 def in_call(entries: Sequence[Entry], at_ns: int) -> bool:
     """Was a promise written, and its outcome not yet?"""
     promised = {e.fields["id"] for e in entries if e.kind == "promise" and e.t_ns <= at_ns}
@@ -47,9 +46,30 @@ def undo_after_s(entries: Sequence[Entry], at_ns: int) -> float | None:
     return round((min(after) - at_ns) / 1e9, 2) if after else None
 
 
+def must_name(entries: Sequence[Entry], at_ns: int, signal: str) -> str:
+    """Return the word that the report of a drill struck at *at_ns* must hold; "" where the drill was over by then."""
+    last = max((len(e.fields["steps"]) - 1 for e in entries if e.kind == "plan"), default=0)
+    earlier = [e for e in entries if e.t_ns < at_ns]
+    if signal == "KILL":
+        return "" if any(e.kind == "seal" for e in earlier) else "guardian"
+    ended = [e.fields for e in earlier if e.kind == "step ends"]
+    over = any(e["index"] == last or e["outcome"] == "failed" for e in ended)
+    return "" if over or signal == "none" else f"SIG{signal}"
+
+
 def _undoing(entry: Entry) -> bool:
     undo = entry.kind == "promise" and entry.fields["purpose"] == "undo"
     return undo or entry.kind in {"interrupted", "redeemed", "restored"}
+
+
+def last_writes_s(writes: Sequence[dict[str, Any]], since_s: float) -> tuple[float, float]:
+    """Return when the estate was last changed, but for the lock, and at all: after *since_s* of CLOCK_MONOTONIC, 0 if before."""
+    shift = time.monotonic() - time.time() - since_s
+    done = [(e["wall_ns"] / 1e9 + shift, TAGS in e["path"].lower()) for e in writes if e.get("carried_out")]
+    last = [
+        round(max((at for at, tag in done if not (tag and but_tags)), default=0.0), 2) for but_tags in (True, False)
+    ]
+    return max(0.0, last[0]), max(0.0, last[1])
 
 
 def doubled(writes: list[dict[str, Any]]) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 Line = dict[str, Any]
 HEAD = (
-    "| set | signal | trials | of them in a call | restored in time | signal to first undo | to restored | to report "
-    "| done twice |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    "| set | signal | trials | in a call | restored in time | to undo | to restored | to lock freed | to report "
+    "| done twice |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
 
@@ -30,7 +30,7 @@ def table(found: Sequence[Line]) -> str:
 
 
 def _row(name: str, signal: str, own: Sequence[Line]) -> str:
-    times = ["" if name == "all" else spread(own, key) for key in ("began_s", "restored_s", "reported_s")]
+    times = ["" if name == "all" else spread(own, key) for key in ("began_s", "restored_s", "freed_s", "reported_s")]
     cells = [name, signal, len(own), sum(f["in_call"] for f in own), sum(f["good"] for f in own)]
     return "| " + " | ".join(str(cell) for cell in (*cells, *times, sum(len(f["doubled"]) for f in own))) + " |"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.safety.evidence import Growing, doubled, in_call, journal_lines, undo_after_s
+from benchmarks.safety.evidence import Growing, doubled, in_call, last_writes_s, must_name, undo_after_s
 from failover_drill import record
 from failover_drill.errors import DrillError
 from failover_drill.restoration import state_of
@@ -63,7 +63,8 @@ class Found:
     strike: Strike
     reached: bool = False
     began_s: float | None = None  # from the signal until the undo began
-    restored_s: float | None = None  # from the signal until the estate was as before, to stay
+    restored_s: float | None = None  # … until the last write that made apps and endpoints as before
+    freed_s: float | None = None  # … until the last write of all, the freeing of the lock
     reported_s: float | None = None  # … until journal, findings and report said so
     owed: int = 0  # undos outstanding when everything was dead
     interrupted: str = ""
@@ -113,7 +114,7 @@ def run(strike: Strike, estate: Estate, where: Path) -> Found:
     found = Found(strike)
     before = without_health(settled_state(estate))
     writes = len(estate.truth("write"))
-    process = start_drill(where, estate.file, "-q", environment=QUICKER, feature=strike.feature)
+    process, struck_at = start_drill(where, estate.file, "-q", environment=QUICKER, feature=strike.feature), None
     try:
         struck_at = _strike(found, strike, process, estate, where)
         if struck_at is not None:
@@ -123,8 +124,8 @@ def run(strike: Strike, estate: Estate, where: Path) -> Found:
         estate.control("DELETE", "/_faults")
         output = _ended(process)
     found.doubled = doubled([e for e in estate.truth("write")[writes:] if e.get("carried_out")])
-    if found.reached and strike.signal != "KILL both":
-        _read_report(found, where)
+    if struck_at is not None and strike.signal != "KILL both":
+        _read_report(found, where, struck_at)
     if "Traceback" in output or "INTERNALERROR" in output:
         found.trouble.append(f"a traceback: {output.strip().splitlines()[-1][:200]}")
     return found
@@ -209,9 +210,7 @@ def _await_end(found: Found, before: Any, estate: Estate, where: Path, struck_at
     if not _until(lambda: without_health(settled_state(estate)) == before, struck_at):
         found.trouble.append(f"drift: {without_health(settled_state(estate))}")
         return
-    wrote = [e["wall_ns"] / 1e9 for e in estate.truth("write") if e.get("carried_out")]
-    last = max(wrote, default=0.0) - time.time() + time.monotonic()
-    found.restored_s = round(max(0.0, last - struck_at), 2)  # the last write is what made it so
+    found.restored_s, found.freed_s = last_writes_s(estate.truth("write"), struck_at)
     time.sleep(0.2)
 
 
@@ -249,7 +248,8 @@ def _restore_by_hand(found: Found, estate: Estate, where: Path) -> float:
     return began
 
 
-def _read_report(found: Found, where: Path) -> None:
+def _read_report(found: Found, where: Path, struck_at: float) -> None:
+    """Restored, by the report's own word, and what happened is named in it."""
     directory = latest(where)
     assert directory is not None
     try:
@@ -260,6 +260,6 @@ def _read_report(found: Found, where: Path) -> None:
     found.interrupted = findings["drill"]["interrupted"]
     if findings["drill"]["restored"] != "yes":
         found.trouble.append(f"the report says restored: {findings['drill']['restored']!r}")
-    sealed_before = found.strike.signal == "none" or not found.interrupted
-    if sealed_before and not any(e["kind"] == "seal" for e in journal_lines(where)):
-        found.trouble.append("the report does not name what happened")
+    word = must_name(record.entries_of(directory), int(struck_at * 1e9), found.strike.signal)
+    if word not in found.interrupted:
+        found.trouble.append(f"the report does not name {word}: {found.interrupted!r}")
