@@ -133,5 +133,5 @@ def test_stopped_between_two_steps(case: str, stage: Estate, tmp_path: Path) -> 
     assert said.format(switch=switch) in lines[aborted]["reason"]
     assert {"stop app"} <= {line["verb"] for line in lines[:aborted] if line["kind"] == "promise"}
     assert not [line for line in lines[aborted:] if line["kind"] == "promise" and line["purpose"] == "deed"]
-    assert said.format(switch=switch) in (run / "report.md").read_text("utf-8")
+    assert said.format(switch=switch) in json.loads((run / "findings.json").read_text("utf-8"))["drill"]["interrupted"]
     assert "Aborted" in (run / "report.md").read_text("utf-8")

@@ -23,7 +23,7 @@ from failover_drill.settings import CalendarTable, SafetyTable, Settings
 from failover_drill.target import Target
 from failover_drill.targets import open_target
 from failover_drill.undo import LOCK_TAG
-from tests.stage import COLD, Estate, estate, run_drill
+from tests.stage import COLD, Estate, await_journal, estate, run_drill, start_drill
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 REAL = {"local": False, "subscription_id": SUBSCRIPTION, "name": "production"}
@@ -416,11 +416,13 @@ def test_users_who_are_not_served_well(stage: Estate, tmp_path: Path) -> None:
     written = len(stage.writes())
     stage.control("POST", "/_faults", {"kind": "slow", "region": "eastus", "slow_s": 1.3})
     try:
-        drilled = run_drill(tmp_path, stage.file)
+        drill = start_drill(tmp_path, stage.file)
+        await_journal(tmp_path, "step ends", index=1, outcome="failed", seconds=90)
     finally:
         stage.control("DELETE", "/_faults")
-    assert drilled.code == 1
-    assert "steady state does not hold: over 1.5 s before the drill availability is 0.000%, under" in drilled.output
+    output, _ = drill.communicate(timeout=90)
+    assert drill.returncode == 1
+    assert "steady state does not hold: over 1.5 s before the drill availability is 0.000%, under" in output
     assert [w.rpartition("/providers/")[2] for w in stage.writes()[written:]] == [
         "Microsoft.Resources/tags/default"
     ] * 2
