@@ -17,7 +17,7 @@ from failover_drill.errors import PlatformError, Unsafe
 from failover_drill.facts import Mark, Segment
 from failover_drill.journal import Journal
 from failover_drill.platform import Platform, Receipt
-from failover_drill.target import Target
+from failover_drill.target import Target, resource_name
 from failover_drill.undo import APP, DEED, ENDPOINT, LOCK, LOCK_TAG
 
 ENABLED, DISABLED = "Enabled", "Disabled"
@@ -50,7 +50,7 @@ class Change:
         return VERBS[self.kind, self.wanted]
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.resource.rsplit('/', 1)[-1]}"
+        return f"{self.verb} {resource_name(self.resource)}"
 
 
 def current(platform: Platform, kind: str, resource: str) -> str:
@@ -83,7 +83,7 @@ class Changes:
             self.before_deed()
         before = self.read(change.kind, change.resource)
         if before == change.wanted:
-            self._say(f"{change.resource.rsplit('/', 1)[-1]} is {before} already")
+            self._say(f"{resource_name(change.resource)} is {before} already")
         else:
             self.make(change, before, purpose)
 

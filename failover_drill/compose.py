@@ -135,13 +135,15 @@ class Run:
         refuse_if_unrestored(self.reports, target)
         self.platform = ArmPlatform(target)
         ttl_s = self.platform.profile_state(target.profile_id).ttl_s
+        signed_in = guards.signed_in(target, self.platform, lock_by_tag=settings.safety.lock == "tag")
+        say(f"signed in: {signed_in}")
         names = NameAsker(target, timeout_s=settings.watch.timeout_s)
         self.foretold = foretell(self.platform, names, target, settings, state)
         self.directory = record.new_directory(self.reports, name, taken)
         self.journal = Journal(self.directory / FILE)
         self._held.callback(self.journal.close)
         with held():  # from here on a run exists, and somebody must see it to its end
-            self.journal.append("header", self._header(name, taken, ttl_s), sync=True)
+            self.journal.append("header", self._header(name, taken, ttl_s, signed_in), sync=True)
             self._guardian = guardian.Guardian(self.directory)
         self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory)
         self._watches = self._make_watches(names)
@@ -194,7 +196,7 @@ class Run:
             ),
         ]
 
-    def _header(self, name: str, taken: ClockAnchor, ttl_s: int) -> dict[str, object]:
+    def _header(self, name: str, taken: ClockAnchor, ttl_s: int, signed_in: str) -> dict[str, object]:
         objectives = asdict(self.objectives) | {"judged": [p.name for p in self.objectives.judged]}
         return {
             "schema": FORMAT,
@@ -214,7 +216,7 @@ class Run:
             "ttl_s": ttl_s,
             "forecasts": {str(kind): each.to_dict() for kind, each in self.foretold.items()},
             "objectives": objectives,
-            "environment": environment(self.target),
+            "environment": environment(self.target) | {"signed in": signed_in},
         }
 
     # ---- steps, as they come -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ docs/safety.md lists them with their messages.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,26 +171,12 @@ class Guards:
             raise Unsafe(reason)
 
     def _require_rights(self) -> None:
-        for resource in resources(self._target):
-            try:
-                permissions = self._platform.permissions(resource)
-            except PlatformError as error:
-                raise Unsafe(f"what this identity may do cannot be read: {error}") from error
-            for action in self._needed(resource):
-                if not may(action, permissions):
-                    raise Unsafe(
-                        f"this identity may not {action} on {resource_name(resource)}: "
-                        "without that a change could not be undone"
-                    )
-
-    def _needed(self, resource: str) -> list[str]:
-        kind = provider_type(resource)
-        if kind.lower().endswith("/sites"):
-            return [f"{kind}/{verb}" for verb in ("read", "start/action", "stop/action")]
-        if resource.lower() == self._target.profile_id.lower():
-            tags = ["Microsoft.Resources/tags/write"] if self._safety.lock == "tag" else []
-            return [f"{kind}/read", *tags]
-        return [f"{kind}/read", f"{kind}/write"]
+        try:
+            missing = lacking(self._target, self._platform, lock_by_tag=self._safety.lock == "tag")
+        except PlatformError as error:
+            raise Unsafe(f"what this identity may do cannot be read: {error}") from error
+        if missing:
+            raise Unsafe(f"this identity may not {missing[0]}: without that a change could not be undone")
 
     def _require_steady(self) -> None:
         primary, secondary = self._target.regions
@@ -241,6 +227,39 @@ class Guards:
                 f"the error budget does not allow it: {duration(max(self._left_s, 0))} of it is left in the window, "
                 f"this drill is likely to cost {duration(expected.cost_s)} ({expected.why})"
             )
+
+
+def signed_in(target: Target, platform: Platform, *, lock_by_tag: bool) -> str:
+    """Say in one line which credential is used, for whom, and what it may do; after a first call."""
+    try:
+        missing = lacking(target, platform, lock_by_tag=lock_by_tag)
+    except PlatformError as error:
+        return f"{platform.identity}; what it may do cannot be read: {error}"
+    rights = f"may not {'; '.join(missing)}" if missing else "may do all that a drill and its undo call"
+    return f"{platform.identity}; {rights}"
+
+
+def lacking(target: Target, platform: Platform, *, lock_by_tag: bool) -> list[str]:
+    """Return what the caller may not do of what a drill calls, "action on resource" each. Raises PlatformError."""
+    return [
+        f"{action} on {resource_name(resource)}"
+        for resource, actions in needed(target, lock_by_tag=lock_by_tag).items()
+        for permissions in (platform.permissions(resource),)
+        for action in actions
+        if not may(action, permissions)
+    ]
+
+
+def needed(target: Target, *, lock_by_tag: bool) -> Mapping[str, tuple[str, ...]]:
+    """Return what a drill calls on each resource, as Azure names operations."""
+    profile = provider_type(target.profile_id)
+    locking = ("Microsoft.Resources/tags/write",) if lock_by_tag else ()
+    found: dict[str, tuple[str, ...]] = {target.profile_id: (f"{profile}/read", *locking)}
+    for region in target.regions:
+        app, endpoint = provider_type(region.app_id), provider_type(region.endpoint_id)
+        found[region.app_id] = tuple(f"{app}/{verb}" for verb in ("read", "start/action", "stop/action"))
+        found[region.endpoint_id] = (f"{endpoint}/read", f"{endpoint}/write")
+    return found
 
 
 def resources(target: Target) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from failover_drill.live_users import Users
 from failover_drill.observing import Watched
 from failover_drill.record import actions_of, steps_of
 from failover_drill.slo import Budget
+from failover_drill.target import resource_name
 from failover_drill.wording import duration, seconds, share
 
 MOST_ACTIONS = 40
@@ -249,7 +250,7 @@ class Live:
     def _action(self, action: Action) -> Line:
         at = action.promised_ns if action.sent_ns is None else action.sent_ns
         mark, word = ACTIONS[action.outcome]
-        name = action.resource.rsplit("/", 1)[-1]
+        name = resource_name(action.resource)
         undo = "undo: " if action.purpose == "undo" else ""
         took = (
             "" if action.sent_ns is None or action.done_ns is None else f", {seconds(action.done_ns - action.sent_ns)}"

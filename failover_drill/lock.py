@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from failover_drill.errors import Unsafe
+from failover_drill.target import resource_name
 
 FORM = re.compile(r"(?P<run>\S+) (?P<owner>\S+) until (?P<until>\S+)")
 VALUE_MAX = 256  # of an Azure tag's value
@@ -89,7 +90,7 @@ def alone_here(target: str) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
-        raise Unsafe(f"another drill of {target.rsplit('/', 1)[-1]} runs on this machine: one at a time") from None
+        raise Unsafe(f"another drill of {resource_name(target)} runs on this machine: one at a time") from None
     try:
         yield
     finally:

@@ -59,6 +59,20 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom the control plane takes us for, as the token says; never the token. A field is "" where it does not say."""
+
+    credential: str = ""  # which one of azure-identity's chain had a token
+    client_id: str = ""
+    object_id: str = ""
+    tenant_id: str = ""
+
+    def __str__(self) -> str:
+        ids = (("client id", self.client_id), ("object id", self.object_id), ("tenant", self.tenant_id))
+        return ", ".join([self.credential or "nobody", *(f"{name} {each}" for name, each in ids if each)])
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the control plane gave back for a change: the id under which it can be asked about."""
 
@@ -80,6 +94,10 @@ class DirectAnswer:
 
 class Platform(Protocol):
     """The control plane. Every verb raises PlatformError; `outcome_known` is False after a timeout or reset."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who made the last call; nobody before the first one."""
 
     def app_state(self, app_id: str) -> AppState: ...
     def start(self, app_id: str) -> Receipt: ...

@@ -39,7 +39,9 @@ def rehearse(
     found, expected, left_s = admission(
         settings, target, platform, direct, names, reports, ttl_s, predicted, lambda: "", clock.wall_s
     )
-    rehearsal = Rehearsal(target, platform, found, expected, left_s, locked=safety.lock == "tag")
+    locked = safety.lock == "tag"
+    rehearsal = Rehearsal(target, platform, found, expected, left_s, locked=locked)
+    rehearsal.lines.append(f"signed in: {guards.signed_in(target, platform, lock_by_tag=locked)}")
     rehearsal.check()
     return rehearsal
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from failover_drill import forecast_words
 from failover_drill.forecast import Kind, forecast
 from failover_drill.preflight_seen import Check, Level, Line, Seen
-from failover_drill.target import Role
+from failover_drill.target import Role, resource_name
 
 BAD_HEALTHS = {"Degraded", "Stopped", "Inactive", "Disabled"}
 RUNS = 2_000
@@ -55,7 +55,9 @@ def endpoints_present(seen: Seen) -> Line:
             return Line("endpoints", Level.FAIL, said, "correct the endpoint's name in drill.toml")
         leads = str(own.get("targetResourceId") or "")
         if leads.lower() != region.app_id.lower():
-            said = f"endpoint {region.endpoint} leads to {leads.rsplit('/', 1)[-1] or own.get('target')}, not to {region.app}"
+            said = (
+                f"endpoint {region.endpoint} leads to {resource_name(leads) or own.get('target')}, not to {region.app}"
+            )
             return Line("endpoints", Level.FAIL, said, "correct drill.toml, or the endpoint's target")
     return Line("endpoints", Level.PASS, "both lead to the apps of drill.toml")
 

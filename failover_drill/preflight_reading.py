@@ -64,6 +64,7 @@ def look(
         tags=_each(unread, "tags", _places(target), platform.tags),
         resolutions={vantage: names.ask(vantage) for vantage in names.vantages},
         forecast=(read, delays_of(target, delays), clients_of(settings, target)),
+        identity=platform.identity,
         lock_by_tag=settings.safety.lock == "tag",
         unread=unread,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from failover_drill.guards import ALLOWED, ALLOWED_TAG, group_of, may
+from failover_drill.guards import ALLOWED, ALLOWED_TAG, group_of, may, needed
 from failover_drill.preflight_seen import Check, Level, Line, Seen
-from failover_drill.target import Role, Target, provider_type, resource_name
+from failover_drill.target import Role, resource_name
 
 BELOW_STANDARD = frozenset({"free", "shared", "basic", "dynamic", "consumption"})  # azure-facts §1.5
 TIERS = ("standard", "premium", "premiumv2", "premiumv3", "premiumv4", "isolated", "isolatedv2")
@@ -219,6 +219,11 @@ def _allowed(seen: Seen, place: str) -> bool:
     return found.get(ALLOWED_TAG) == ALLOWED
 
 
+def signed_in(seen: Seen) -> Line:
+    """Whose rights are meant by the next line."""
+    return Line("signed in", Level.PASS, str(seen.identity))
+
+
 def rights(seen: Seen) -> Line:
     """The undo needs rights too: without them a drill must not begin."""
     lacking = [
@@ -236,18 +241,6 @@ def rights(seen: Seen) -> Line:
     return Line("rights", Level.PASS, "everything that a drill and its undo call")
 
 
-def needed(target: Target, *, lock_by_tag: bool) -> Mapping[str, tuple[str, ...]]:
-    """Return what a drill calls on each resource, as Azure names operations."""
-    profile = provider_type(target.profile_id)
-    locking = ("Microsoft.Resources/tags/write",) if lock_by_tag else ()
-    found: dict[str, tuple[str, ...]] = {target.profile_id: (f"{profile}/read", *locking)}
-    for region in target.regions:
-        app, endpoint = provider_type(region.app_id), provider_type(region.endpoint_id)
-        found[region.app_id] = tuple(f"{app}/{verb}" for verb in ("read", "start/action", "stop/action"))
-        found[region.endpoint_id] = (f"{endpoint}/read", f"{endpoint}/write")
-    return found
-
-
 CHECKS: tuple[Check, ...] = (
     primary_serves,
     secondary_warm,
@@ -263,5 +256,6 @@ CHECKS: tuple[Check, ...] = (
     resolvers_answer,
     resolver_ttl,
     tags,
+    signed_in,
     rights,
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from failover_drill.facts import Resolution
 from failover_drill.forecast import Clients, Delays, ProfileSettings
-from failover_drill.platform import DirectAnswer, Permission
+from failover_drill.platform import DirectAnswer, Identity, Permission
 from failover_drill.target import Role, Target
 
 
@@ -51,6 +51,7 @@ class Seen:
     tags: Mapping[str, Mapping[str, str]]  # by id of a resource or group
     resolutions: Mapping[str, Resolution]  # by vantage
     forecast: tuple[ProfileSettings, Delays, Clients]
+    identity: Identity
     lock_by_tag: bool = True
     unread: Mapping[str, str] = field(default_factory=dict)
 

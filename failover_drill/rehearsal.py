@@ -15,7 +15,7 @@ from failover_drill.changes import Change
 from failover_drill.cost import Expected
 from failover_drill.guards import Guards
 from failover_drill.platform import Platform
-from failover_drill.target import Role, Target
+from failover_drill.target import Role, Target, resource_name
 from failover_drill.wording import duration
 
 
@@ -69,7 +69,7 @@ class Rehearsal:
                 self.lines.append(f"  {change}: it is {before} already")
                 continue
             self._states[change.resource] = change.wanted
-            undo = f"undo of it: {change.kind} {change.resource.rsplit('/', 1)[-1]} → {before}"
+            undo = f"undo of it: {change.kind} {resource_name(change.resource)} → {before}"
             self._undos.append(undo)
             self.lines += [f"  {change}: {before} → {change.wanted}", f"    {undo}", f"    {change.resource}"]
 

@@ -20,8 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from failover_drill import blocked_times
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Objectives, Population
+from failover_drill.setting_types import (
+    Address,
+    Audience,
+    Cloud,
+    HostName,
+    HttpsUrl,
+    NameServer,
+    ResourceName,
+    SlotName,
+    SubscriptionId,
+)
 
-SUBSCRIPTION = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -47,7 +57,7 @@ def status_ranges(text: str) -> tuple[tuple[int, int], ...]:
 class Table(BaseModel):
     """One table of drill.toml. An unknown key is an error: a misspelt limit must not be no limit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
 
 class DrillTable(Table):
@@ -152,7 +162,7 @@ class WaitTable(Table):
 class SafetyTable(Table):
     """[safety]: what must be so before anything is changed (docs/safety.md)."""
 
-    subscriptions: tuple[Annotated[str, Field(pattern=SUBSCRIPTION)], ...] = ()
+    subscriptions: tuple[SubscriptionId, ...] = ()
     kill_switch: str = "STOP-DRILLS"
     lock: Literal["tag", "local"] = "tag"
     lock_s: Annotated[float, Field(ge=60, le=86_400)] = 7_200
@@ -209,32 +219,61 @@ class LocalTarget(Table):
 
 
 class AzureRegion(Table):
-    """[target.NAME.primary] and [.secondary]: one web app and its endpoint in the profile."""
+    """[target.NAME.primary] and [.secondary]: one web app, or a deployment slot of it, and its endpoint in the profile."""
 
-    app: str
-    resource_group: str
-    endpoint: str
-    address: str = ""
+    app: ResourceName
+    resource_group: ResourceName
+    endpoint: ResourceName
+    """The name of the app's endpoint in the profile."""
+    slot: SlotName = ""
+    """The deployment slot that the endpoint leads to; "" for the app's own, production."""
+    address: Address = ""
+    """Where the region's front end listens, for estates whose names the system does not resolve; "" for Azure."""
 
 
 class AzureTarget(Table):
     """[target.NAME] with kind = "azure": a pair of web apps behind a Traffic Manager profile."""
 
     kind: Literal["azure"]
-    subscription_id: Annotated[str, Field(pattern=SUBSCRIPTION)]
-    profile: str
-    profile_resource_group: str
-    public_host: str
+    subscription_id: SubscriptionId
+    profile: ResourceName
+    """The name of the Traffic Manager profile."""
+    profile_resource_group: ResourceName
+    public_host: HostName
+    """The name that users ask for: the custom domain, or the profile's own name."""
     primary: AzureRegion
     secondary: AzureRegion
     scheme: Literal["http", "https"] = "https"
     port: Port | None = None
+    """Where users connect; the scheme's usual port where it is left out."""
     health_path: Path_ = "/health"
-    resolvers: Mapping[str, str] = Field(default_factory=dict)
-    authorities: tuple[str, ...] = ()
-    cloud: Literal["public", "china", "usgovernment"] | str = "public"
+    resolvers: Mapping[str, NameServer] = Field(default_factory=dict)
+    """Name servers that users have, by a name of your choice: watched, and asked by the synthetic users."""
+    authorities: tuple[NameServer, ...] = ()
+    """The name servers that answer for the profile; found by DNS where they are left out."""
+    cloud: Cloud = "public"
+    """"public", "china", "usgovernment", or the URL of a Resource Manager."""
+    authority: HttpsUrl = ""
+    """Where tokens come from; "" is the cloud's own, for a URL as cloud azure-identity's (AZURE_AUTHORITY_HOST)."""
+    audience: Audience = ""
+    """What tokens are asked for; "" is the cloud's own, for a URL as cloud that URL."""
     ca_file: str | None = None
+    """PEM file of the CA that control plane, identity and public host have their certificates of; absent: the usual ones."""
     time_scale: Annotated[float, Field(gt=0)] = 1
+    """What a local estate divides its delays by; 1 on Azure."""
+
+    @model_validator(mode="after")
+    def a_pair(self) -> AzureTarget:
+        one, other = self.primary, self.secondary
+        if one.endpoint.lower() == other.endpoint.lower():
+            raise ValueError(f"primary and secondary have the same endpoint, {one.endpoint}")
+        if _place(one) == _place(other):
+            raise ValueError(f"primary and secondary are the same app, {one.app}")
+        return self
+
+
+def _place(region: AzureRegion) -> tuple[str, str, str]:
+    return region.resource_group.lower(), region.app.lower(), region.slot.lower()
 
 
 TargetTable = Annotated[LocalTarget | AzureTarget, Field(discriminator="kind")]

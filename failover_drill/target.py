@@ -34,7 +34,8 @@ class Region:
 
     @property
     def app(self) -> str:
-        return self.app_id.rsplit("/", 1)[-1]
+        """The app's name; of a slot "app/slot"."""
+        return resource_name(self.app_id)
 
     @property
     def endpoint(self) -> str:
@@ -61,6 +62,11 @@ class Target:
     port: int = 80
     health_path: str = "/health"
     arm_url: str = "https://management.azure.com"
+    token_scope: str = (
+        ""  # what tokens for `arm_url` are asked for; "" leaves that to the SDK, which knows public Azure
+    )
+    authority: str = ""  # where they are asked for; "" leaves that to azure-identity
+    instance_discovery: bool = True  # whether the authority is one that Microsoft's discovery knows
     ca_file: str | None = None
     local: bool = False
     time_scale: float = 1.0
@@ -103,7 +109,14 @@ def target_from(fields: Mapping[str, Any]) -> Target:
 
 
 def resource_name(resource_id: str) -> str:
-    return resource_id.rsplit("/", 1)[-1]
+    """Return the last name in a full ARM id; for a deployment slot "app/slot"."""
+    return "/".join(part for part in site_and_slot(resource_id) if part)
+
+
+def site_and_slot(app_id: str) -> tuple[str, str]:
+    """Return the names of a web app and of its deployment slot, "" where the id is the app's own."""
+    parts = app_id.split("/")
+    return (parts[-3], parts[-1]) if len(parts) > 2 and parts[-2].lower() == "slots" else (parts[-1], "")
 
 
 def group_name(resource_id: str) -> str:

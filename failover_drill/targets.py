@@ -8,21 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.authority import name_servers
+from failover_drill.adapters.credentials import cloud_of
 from failover_drill.adapters.estate import Control, EstateProcess, read_ready, target_of
+from failover_drill.adapters.reach import check_ca_file
 from failover_drill.errors import SettingsError
-from failover_drill.settings import AzureTarget, LocalTarget, Settings
+from failover_drill.settings import AzureRegion, AzureTarget, LocalTarget, Settings
 from failover_drill.target import Region, Role, Target
-
-CLOUDS = {
-    "public": "https://management.azure.com",
-    "china": "https://management.chinacloudapi.cn",
-    "usgovernment": "https://management.usgovcloudapi.net",
-}
 
 
 @contextmanager
@@ -94,7 +90,7 @@ def _named(table: AzureTarget, name: str) -> Target:
         role: Region(
             name=own.endpoint,
             role=role,
-            app_id=f"{root}/{own.resource_group}/providers/Microsoft.Web/sites/{own.app}",
+            app_id=f"{root}/{own.resource_group}/providers/Microsoft.Web/sites/{own.app}{_slot(own)}",
             default_host="",
             endpoint_id=f"{profile_id}/azureEndpoints/{own.endpoint}",
             address=own.address,
@@ -114,10 +110,25 @@ def _named(table: AzureTarget, name: str) -> Target:
         scheme=table.scheme,
         port=table.port or {"http": 80, "https": 443}[table.scheme],
         health_path=table.health_path,
-        arm_url=CLOUDS.get(table.cloud, table.cloud),
-        ca_file=table.ca_file,
+        **asdict(cloud_of(table.cloud, table.authority, table.audience)),
+        ca_file=_ca_file(table, name),
         time_scale=table.time_scale,
     )
+
+
+def _slot(region: AzureRegion) -> str:
+    return f"/slots/{region.slot}" if region.slot else ""
+
+
+def _ca_file(table: AzureTarget, name: str) -> str | None:
+    """Return the absolute path: a restoration may run elsewhere. Raises SettingsError where it holds no certificates."""
+    if table.ca_file is None:
+        return None
+    try:
+        check_ca_file(table.ca_file)
+    except SettingsError as error:
+        raise SettingsError(f"target.{name}.ca_file = {error}") from None
+    return str(Path(table.ca_file).absolute())
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from failover_drill.clock import Clock
 from failover_drill.errors import DrillError, PlatformError
 from failover_drill.journal import Entry
 from failover_drill.platform import Direct, Names, Platform
-from failover_drill.target import Region, Target
+from failover_drill.target import Region, Target, resource_name
 
 APP, ENDPOINT, LOCK = "app", "endpoint", "lock"
 DEED, UNDO, LOCKING, WAKING = "deed", "undo", "lock", "wake"
@@ -55,7 +55,7 @@ class Promise:
     doubtful: bool = True
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.resource.rsplit('/', 1)[-1]} → {self.wanted or 'free'}"
+        return f"{self.kind} {resource_name(self.resource)} → {self.wanted or 'free'}"
 
 
 def outstanding(entries: Iterable[Entry]) -> list[Promise]:
@@ -305,7 +305,7 @@ def drift(before: Mapping[str, Mapping[str, object]], after: Mapping[str, Mappin
         was, now = flat(before.get(resource, {})), flat(after.get(resource, {}))
         for key in sorted({*was, *now}):
             if was.get(key) != now.get(key):
-                lines.append(f"{resource.rsplit('/', 1)[-1]}: {key} was {was.get(key)}, is {now.get(key)}")
+                lines.append(f"{resource_name(resource)}: {key} was {was.get(key)}, is {now.get(key)}")
     return lines
 
 

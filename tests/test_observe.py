@@ -136,7 +136,7 @@ def test_a_load_process_that_is_killed(server: FaultServer, tmp_path: Path) -> N
             ["http://x.example/", "--resolver", "127.0.0.1:1", "--timeout", "0.2"],
             "x.example: no answer from 127.0.0.1:1",
         ),
-        (["https://127.0.0.1/", "--ca", "/nowhere.pem"], "/nowhere.pem: cannot be read as certificates"),
+        (["https://127.0.0.1/", "--ca", "/nowhere.pem"], "/nowhere.pem: there is no such file; want a PEM file"),
     ],
 )
 def test_bad_input(arguments: list[str], said: str) -> None:

@@ -344,7 +344,7 @@ def test_the_command_on_a_healthy_estate(healthy: Estate) -> None:
     before = healthy.writes()
     shown = run(healthy, "preflight", "--no-plan")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "30 pass, 0 warn, 0 fail, 0 skip" in shown.stdout
+    assert "31 pass, 0 warn, 0 fail, 0 skip" in shown.stdout
     assert healthy.writes() == before
 
 
@@ -355,7 +355,7 @@ def test_the_command_on_a_broken_estate(tmp_path: Path) -> None:
         plain = run(stage, "preflight", "--json")
         assert stage.writes() == []
     assert (shown.returncode, plain.returncode) == (1, 1)
-    assert shown.stderr.strip() == "not ready: 1 of 30 checks failed"
+    assert shown.stderr.strip() == "not ready: 1 of 31 checks failed"
     assert "eastus runs 1.0.0, westus3 2" in shown.stdout.splitlines()[1]
     assert "plan of" not in shown.stdout
     assert {"check", "level", "said", "fix"} == set(json.loads(plain.stdout)[0])

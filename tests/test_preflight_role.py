@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from failover_drill.guards import needed
 from failover_drill.preflight_command import judged
-from failover_drill.preflight_regions import needed
 from failover_drill.preflight_seen import Level
 from failover_drill.target import Region, Role, Target
 from tests.stage import COLD, ROOT, estate, run_drill

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomlkit
 
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Population
-from failover_drill.settings import Settings, load, status_ranges
+from failover_drill.settings import AzureTarget, Settings, load, status_ranges
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,6 +53,7 @@ def test_shares_become_fractions(tmp_path: Path) -> None:
         ('[target.prod]\nscheme = "https"', 'target.prod.kind is missing; "local" or "azure" would be right'),
         ('[target.prod]\nkind = "aws"', "target.prod"),
         ('[target.prod]\nkind = "azure"', "target.prod.subscription_id is missing"),
+        ('[safety]\nsubscriptions = ["mine"]', "safety.subscriptions.0 = 'mine': must be the id of a subscription"),
         ("[objectives", "not valid TOML"),
         ('[drill]\nname = "../../etc"', "drill.name = '../../etc'"),
     ],
@@ -102,3 +104,62 @@ def test_a_wrong_range_is_refused(text: str) -> None:
     """What is no status, or runs backwards, is refused."""
     with pytest.raises(ValueError, match="must be statuses and ranges"):
         status_ranges(text)
+
+
+AZURE = {
+    "kind": "azure",
+    "subscription_id": "00000000-0000-0000-0000-000000000000",
+    "profile": "proseware",
+    "profile_resource_group": "rg-global",
+    "public_host": "www.proseware.com",
+    "primary": {"app": "one", "resource_group": "rg-one", "endpoint": "one"},
+    "secondary": {"app": "two", "resource_group": "rg-two", "endpoint": "two"},
+}
+
+
+def read_azure(tmp_path: Path, **changed: object) -> Settings:
+    table = {key: value for key, value in {**AZURE, **changed}.items() if value is not None}
+    return read(tmp_path, tomlkit.dumps({"target": {"prod": table}}))
+
+
+def test_any_number_of_targets(tmp_path: Path) -> None:
+    """Targets stand beside each other, and the local one is always among them."""
+    text = tomlkit.dumps({"target": {"prod": AZURE, "stage": {**AZURE, "cloud": "china"}}})
+    assert set(read(tmp_path, text).target) == {"prod", "stage", "local"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cloud": "germany"}, "target.prod.cloud = 'germany': must be \"public\", \"china\", \"usgovernment\" or the https://"),
+        ({"cloud": "http://localhost:1"}, "target.prod.cloud = 'http://localhost:1': must be"),
+        ({"subscription_id": "mine"}, "target.prod.subscription_id = 'mine': must be the id of a subscription"),
+        ({"profile": "a/b"}, "target.prod.profile = 'a/b': must be the name of a resource alone"),
+        ({"profile": None}, "target.prod.profile is missing"),
+        ({"public_host": "https://www.x.com/"}, "target.prod.public_host = 'https://www.x.com/': must be a host name alone"),
+        ({"resolvers": {"office": "dns.x.com"}}, "target.prod.resolvers.office = 'dns.x.com': must be the address of a name"),
+        ({"authorities": ["1.2.3.4:x"]}, "target.prod.authorities.0 = '1.2.3.4:x': must be the address of a name server"),
+        ({"authority": "login.x.com"}, "target.prod.authority = 'login.x.com': must be an https:// URL"),
+        ({"health_path": "health"}, "target.prod.health_path = 'health'"),
+        ({"port": 0}, "target.prod.port = 0"),
+        ({"primary": {**AZURE["primary"], "slot": "a/b"}}, "target.prod.primary.slot = 'a/b': must be the name of a deployment"),  # type: ignore[dict-item]
+        ({"primary": {**AZURE["primary"], "address": "here"}}, "target.prod.primary.address = 'here': must be an IP address"),  # type: ignore[dict-item]
+        ({"primary": {**AZURE["primary"], "endpoint": "two"}}, "primary and secondary have the same endpoint, two"),  # type: ignore[dict-item]
+        ({"secondary": {**AZURE["primary"], "endpoint": "x"}}, "primary and secondary are the same app, one"),  # type: ignore[dict-item]
+        ({"secondry": {}}, "target.prod.secondry = {}: there is no such key"),
+    ],
+)  # fmt: skip
+def test_a_wrong_target_is_one_line(tmp_path: Path, changed: dict[str, object], said: str) -> None:
+    """Each key of an Azure target is checked when the file is read, and the message says what would be right."""
+    with pytest.raises(SettingsError) as caught:
+        read_azure(tmp_path, **changed)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_slot_is_another_app(tmp_path: Path) -> None:
+    """Two slots of one app are a pair; a name server without a port has the usual one."""
+    other = {**AZURE["primary"], "endpoint": "x", "slot": "standby"}  # type: ignore[dict-item]
+    table = read_azure(tmp_path, secondary=other, resolvers={"office": "10.0.0.53"}).target["prod"]
+    assert isinstance(table, AzureTarget)
+    assert (table.secondary.slot, table.resolvers["office"]) == ("standby", "10.0.0.53:53")

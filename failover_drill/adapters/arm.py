@@ -21,14 +21,14 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.core.rest import HttpRequest
-from azure.identity import DefaultAzureCredential
 from azure.mgmt.trafficmanager import TrafficManagerManagementClient
 from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
 from azure.mgmt.web import WebSiteManagementClient
 
+from failover_drill.adapters.credentials import Credential
 from failover_drill.errors import PlatformError
-from failover_drill.platform import AppState, EndpointState, Permission, ProfileState, Receipt
-from failover_drill.target import Target, group_name, provider_type, resource_name
+from failover_drill.platform import AppState, EndpointState, Identity, Permission, ProfileState, Receipt
+from failover_drill.target import Target, group_name, provider_type, resource_name, site_and_slot
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # it says on stderr what our errors say in one line
 for _client in ("web", "trafficmanager"):  # these warn, with a traceback, of each refusal that is no JSON
@@ -104,32 +104,45 @@ def _one_line(text: str) -> str:
 
 
 class ArmPlatform:
-    """`Platform` over azure-mgmt-web and azure-mgmt-trafficmanager. Credentials come from azure-identity's usual chain."""
+    """`Platform` over azure-mgmt-web and azure-mgmt-trafficmanager. Who we are is credentials.py's matter."""
 
     def __init__(self, target: Target, *, read_timeout_s: float = 30.0) -> None:
         options: dict[str, Any] = {"read_timeout": read_timeout_s, "connection_timeout": 10.0}
         if target.arm_url != "https://management.azure.com":
             options["base_url"] = target.arm_url
+        if target.token_scope:
+            options["credential_scopes"] = [target.token_scope]
         if target.ca_file:
             options["connection_verify"] = target.ca_file
         if target.local:
             options |= {"use_env_settings": False, "retry_backoff_factor": 0.1, "retry_backoff_max": 2}
-        credential = DefaultAzureCredential(use_env_settings=not target.local)
-        self._web = WebSiteManagementClient(credential, target.subscription_id, **options)
-        self._names = TrafficManagerManagementClient(credential, target.subscription_id, **options)
+        self._credential = Credential(target)
+        self._web = WebSiteManagementClient(self._credential, target.subscription_id, **options)
+        self._names = TrafficManagerManagementClient(self._credential, target.subscription_id, **options)
+
+    @property
+    def identity(self) -> Identity:
+        """Who the last token was given to; nobody before the first call."""
+        return self._credential.identity
 
     @_translated("read app")
     def app_state(self, app_id: str) -> AppState:
-        site = self._web.web_apps.get(group_name(app_id), resource_name(app_id))
+        site = self._of_app("get", app_id)()
         return AppState(str(site.state), str(site.default_host_name), tuple(site.host_names or ()))
 
     @_translated("start app")
     def start(self, app_id: str) -> Receipt:
-        return self._ask(self._web.web_apps.start, group_name(app_id), resource_name(app_id))
+        return self._ask(self._of_app("start", app_id))
 
     @_translated("stop app")
     def stop(self, app_id: str) -> Receipt:
-        return self._ask(self._web.web_apps.stop, group_name(app_id), resource_name(app_id))
+        return self._ask(self._of_app("stop", app_id))
+
+    def _of_app(self, verb: str, app_id: str) -> Callable[..., Any]:
+        """Return the SDK's method for an app, or its twin for a deployment slot, bound to that one."""
+        site, slot = site_and_slot(app_id)
+        method: Callable[..., Any] = getattr(self._web.web_apps, f"{verb}_slot" if slot else verb)
+        return functools.partial(method, group_name(app_id), site, *([slot] if slot else []))
 
     @_translated("read endpoint")
     def endpoint_state(self, endpoint_id: str) -> EndpointState:
@@ -182,7 +195,7 @@ class ArmPlatform:
     @_translated("read the settings of")
     def setting_digests(self, app_id: str) -> Mapping[str, str]:
         """Return the name of each application setting and a digest of its value: the values are secrets, and go no further."""
-        found = self._web.web_apps.list_application_settings(group_name(app_id), resource_name(app_id)).properties
+        found = self._of_app("list_application_settings", app_id)().properties
         return {name: hashlib.sha256(str(value).encode()).hexdigest() for name, value in (found or {}).items()}
 
     @_translated("read plan")
@@ -215,8 +228,8 @@ class ArmPlatform:
     def _read(self, resource_id: str) -> Any:
         group, name = group_name(resource_id), resource_name(resource_id)
         match provider_type(resource_id).lower().split("/")[1:]:
-            case ["sites"]:
-                return self._web.web_apps.get(group, name)
+            case ["sites"] | ["sites", "slots"]:
+                return self._of_app("get", resource_id)()
             case ["trafficmanagerprofiles"]:
                 return self._names.profiles.get(group, name)
             case _:

@@ -60,9 +60,16 @@ def check_certificate(host: str, port: int, addresses: Sequence[str], ca_file: s
             continue
 
 
+def check_ca_file(path: str) -> None:
+    """Raise SettingsError where *path* cannot be read as certificates."""
+    _context(path)
+
+
 def _context(ca_file: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
+    except FileNotFoundError:
+        raise SettingsError(f"{ca_file}: there is no such file; want a PEM file of certificates") from None
     except (OSError, ssl.SSLError):
         raise SettingsError(f"{ca_file}: cannot be read as certificates; want a PEM file") from None
 

@@ -1,0 +1,122 @@
+"""Who we are to the control plane: azure-identity's usual chain, pointed at the target's cloud; and which of it had a token.
+
+DefaultAzureCredential   environment, workload identity (CI), managed identity (a VM, App Service), az login (a desk), …
+        │                AZURE_TOKEN_CREDENTIALS narrows it, as azure-identity documents
+        └─► a token ─► the SDK; of its claims the ids are kept, and nothing else
+
+A cloud is an address, a scope and an authority (azure-facts §4.3): with the address alone, it is sent tokens for public Azure.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import AzureClouds
+from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
+from azure.mgmt.core.tools import get_arm_endpoints
+
+from failover_drill.platform import Identity
+from failover_drill.target import Target
+
+AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
+KNOWN: Mapping[str, tuple[AzureClouds, str]] = {
+    "public": (AzureClouds.AZURE_PUBLIC_CLOUD, ""),
+    "china": (AzureClouds.AZURE_CHINA_CLOUD, AzureAuthorityHosts.AZURE_CHINA),
+    "usgovernment": (AzureClouds.AZURE_US_GOVERNMENT, AzureAuthorityHosts.AZURE_GOVERNMENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Where the control plane is, what tokens for it are asked for, and where; as `Target` holds them."""
+
+    arm_url: str
+    token_scope: str
+    authority: str
+    instance_discovery: bool
+
+
+def cloud_of(name: str, authority: str = "", audience: str = "") -> Cloud:
+    """Return the cloud of a known name, or the one whose Resource Manager has this URL.
+
+    *authority* and *audience* take the place of what is known. An unknown cloud's audience is its own URL; its authority
+    is azure-identity's (AZURE_AUTHORITY_HOST, else public).
+    """
+    if name in KNOWN:
+        setting, usual = KNOWN[name]
+        found = get_arm_endpoints(setting)
+        scope = f"{audience}/.default" if audience else found["credential_scopes"][0]
+        return Cloud(found["resource_manager"].rstrip("/"), scope, authority or usual, instance_discovery=True)
+    url = name.rstrip("/")
+    return Cloud(url, f"{audience or url}/.default", authority, instance_discovery=False)
+
+
+class Credential:
+    """A `TokenCredential` that hands on what the chain gives, and remembers to whom it was given."""
+
+    def __init__(self, target: Target) -> None:
+        options: dict[str, Any] = {"use_env_settings": not target.local}
+        if not target.instance_discovery:
+            options["disable_instance_discovery"] = True
+        if target.ca_file:
+            options["connection_verify"] = target.ca_file
+        with _authority(target.authority):
+            self._chain = DefaultAzureCredential(**options)
+        self.identity = Identity()
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Return a token, as azure-core asks for it. Raises ClientAuthenticationError where nobody in the chain has one."""
+        found = self._chain.get_token(*scopes, **options)
+        self._remember(found.token)
+        return found
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """Return a token, as newer clients ask for it."""
+        found = self._chain.get_token_info(*scopes, options=options)
+        self._remember(found.token)
+        return found
+
+    def _remember(self, token: str) -> None:
+        winner = getattr(self._chain, "_successful_credential", self._chain)  # said nowhere else but in a log line
+        said = _claims(token)
+        self.identity = Identity(
+            credential=type(winner).__name__,
+            client_id=str(said.get("appid") or said.get("azp") or ""),
+            object_id=str(said.get("oid") or ""),
+            tenant_id=str(said.get("tid") or ""),
+        )
+
+
+@contextmanager
+def _authority(url: str) -> Iterator[None]:
+    """Have azure-identity find this authority; "" leaves it to itself.
+
+    By the environment, which it reads when a credential is made: its `authority` does not reach WorkloadIdentityCredential.
+    """
+    before = os.environ.get(AUTHORITY_HOST)
+    if url:
+        os.environ[AUTHORITY_HOST] = url
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[AUTHORITY_HOST] = before
+        elif url:
+            del os.environ[AUTHORITY_HOST]
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    """Return what a JWT says, unverified: that is its reader's business. Empty where it is none."""
+    try:
+        body = token.split(".")[1]
+        found = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except (ValueError, IndexError):
+        return {}
+    return found if isinstance(found, dict) else {}
