@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from failover_drill.facts import ClockAnchor, Flag, Population, SampleNames, SampleRecords, SampleTable
-from failover_drill.outages import Ceiling
+from failover_drill.pace import Ceiling
 from failover_drill.stats import Latencies
 from failover_drill.strand import LULL_NS, Strand, Stream
 from failover_drill.tally import Buckets, Columns, Tally

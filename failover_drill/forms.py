@@ -69,10 +69,10 @@ def outage_form(outage: Outage, facts: Facts) -> OutageForm:
     return OutageForm(
         began=at(round(outage.began_ns)),
         ended=at(round(outage.ended_ns)),
-        began_earliest=None if outage.before_ns is None else at(outage.before_ns - slack),
-        began_latest=at(outage.first_ns + outage.d_ns + slack),
+        began_earliest=None if outage.begun_after_ns is None else at(outage.begun_after_ns - slack),
+        began_latest=at(outage.begun_by_ns + slack),
         ended_earliest=at(outage.last_ns - slack),
-        ended_latest=None if outage.after_done_ns is None else at(outage.after_done_ns + slack),
+        ended_latest=None if outage.over_by_ns is None else at(outage.over_by_ns + slack),
         estimate_s=length.estimate_ns / 1e9,
         at_least_s=length.at_least_ns / 1e9,
         at_most_s=_finite(length.at_most_ns / 1e9),

@@ -11,7 +11,8 @@ import numpy as np
 from failover_drill.facts import Facts, Objectives, Population, SampleRecords, SampleTable
 from failover_drill.fold import Fold, Lens, chunks, fold
 from failover_drill.instrument import slack_ns
-from failover_drill.outages import NOTHING, Bounds, Outage, Pace, downtime, longest, merge, outages, total, whole
+from failover_drill.outages import NOTHING, Bounds, Outage, downtime, longest, merge, outages, total, whole
+from failover_drill.pace import Pace
 from failover_drill.recovery import Recovery, recovery
 from failover_drill.stats import most_failing
 from failover_drill.strand import Strand

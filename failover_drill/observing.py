@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from failover_drill.facts import SAMPLE_DTYPE, Objectives, SampleRecords, SampleTable
-from failover_drill.outages import Ceiling, Outage, Pace, lost_ns, outages
+from failover_drill.outages import Outage, lost_ns, outages
+from failover_drill.pace import Ceiling, Pace
 from failover_drill.slo import Budget
 from failover_drill.strand import Strand, Stream
 from failover_drill.tally import Columns, sent_ns
@@ -71,8 +72,8 @@ class Watched:
     def last_outage(self) -> Outage | None:
         """Return the newest outage, open or not."""
         newest = self.judged.episodes[-1:]
-        found = outages(newest, Ceiling(0, np.zeros(0, np.int64)), Pace(0))
-        return replace(found[0], d_ns=self.slowest_ns) if found else None
+        found = outages(newest, Ceiling(0, np.zeros(0, np.int64)), Pace(0, slow_ns=self.slowest_ns))
+        return found[0] if found else None
 
     def state(self, now_ns: int | None = None) -> str:
         """Return "up", "out", "silent" (everything asked is still waiting for an answer) or "waiting" (for the first)."""

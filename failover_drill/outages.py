@@ -5,15 +5,16 @@ length, only bounds. With L, F, G, N the last good before, first bad, last bad, 
 
         good      bad              bad      good
         |--|     |--|      ...    |--|     |--|
-        a_L      a_F              a_G      a_N b_N
-        |         '-- at least, less d -'        |        d: the slowest good answer shortly before. A request that was
-        '---------------- at most --------------'            sent at a_F would have been answered by a_F + d.
+        a_L      a_F b_F          a_G      a_N b_N
+        |            '-- at least --'          |        b_F: the first bad answer. Where requests hung, a_F + d takes its
+        '--------------- at most --------------'             place, d being the slowest good answer shortly before.
 
-    at least = max(0, a_G − a_F − d)    at most = b_N − a_L    estimate = ((a_G + a_N) − (a_L + a_F)) / 2
+    at least = max(0, a_G − b_F)    at most = b_N − a_L    estimate = ((a_G + a_N) − (a_L + a_F)) / 2
 
-(Where N had to wait for the service to come back, b_N less the usual answering time takes the place of (a_G + a_N) / 2.)
-The estimate is also the integral of (1 − availability) with each sample weighing the half-gaps around it, which stays right
-where only some clients are out. Outages of several populations are merged over the samples of them all, on one time line.
+edges.py has the whole of it. (Where N had to wait for the service to come back, b_N less the usual answering time takes the
+place of (a_G + a_N) / 2.) The estimate is also the integral of (1 − availability) with each sample weighing the half-gaps
+around it, which stays right where only some clients are out. Outages of several populations are merged over the samples of
+them all, on one time line.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from math import inf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from failover_drill.edges import Edges, edges
 from failover_drill.facts import Outcome, Population
+from failover_drill.pace import Ceiling, Pace
 from failover_drill.stats import Z95
 from failover_drill.strand import NONE_NS, Episodes, Ints, join
 
@@ -40,11 +43,6 @@ LONGEST_LULL_NS = 2_000_000_000
 
 FINE_GAP_NS = 20_000_000
 """On a grid coarser than this no tails are followed: a thinning outage can't be told from a flapping one."""
-
-CELL_NS = 250_000_000
-CELLS_BEFORE = 4
-"""Good answers to what was sent in the cell of an outage's last good sample and in this many before it give its `d`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -69,8 +67,8 @@ NOTHING = Bounds(0.0, 0.0, 0.0)
 class Outage:
     """One stretch in which the service was out, for all of its clients or for some. Instants in ns.
 
-    `before_ns`, `after_ns` and `after_done_ns` are None where the run began or ended inside it.
-    `slack_ns` is the bound of the clock offsets between load processes; `d_ns` the slowest good answer shortly before.
+    It began after `begun_after_ns` and by `begun_by_ns`, and was over by `over_by_ns`. These, `before_ns`, `after_ns` and
+    `after_done_ns` are None where the run began or ended inside it. `slack_ns` is the bound of the clock offsets between load processes; `d_ns` the slowest good answer shortly before.
     """
 
     before_ns: int | None
@@ -84,7 +82,10 @@ class Outage:
     noise_ns2: float
     outcomes: Mapping[Outcome, int]
     populations: frozenset[Population]
-    d_ns: int = 0
+    begun_after_ns: int | None
+    begun_by_ns: int
+    over_by_ns: int | None
+    d_ns: int
     slack_ns: int = 0
     usual_ns: int = 0
     waited_ns: int = 500_000_000
@@ -113,10 +114,10 @@ class Outage:
     @property
     def length(self) -> Bounds:
         """From the first client out to the last one back."""
-        known = max(0, self.last_ns - self.first_ns - self.d_ns - 2 * self.slack_ns)
+        known = max(0, self.last_ns - self.begun_by_ns - 2 * self.slack_ns)
         most = inf
-        if self.before_ns is not None and self.after_done_ns is not None:
-            most = self.after_done_ns - self.before_ns + 2 * self.slack_ns
+        if self.begun_after_ns is not None and self.over_by_ns is not None:
+            most = self.over_by_ns - self.begun_after_ns + 2 * self.slack_ns
         return Bounds(self.ended_ns - self.began_ns, known, most)
 
     @property
@@ -145,61 +146,6 @@ class Outage:
         error = Z95 * sqrt(self.noise_ns2 / 2) + self.d_ns
         least, most = max(0.0, self.lost_ns - error), min(self.lost_ns + error, length.at_most_ns)
         return Bounds(self.lost_ns, least, most if length.at_most_ns < inf else inf)
-
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """The slowest good answer in each cell of `CELL_NS` of absolute time: mergeable, small, and exact.
-
-    Answers that took two attempts are left out: their time is that of an outage, not of answering.
-    """
-
-    first_cell: int
-    slowest_ns: Ints
-
-    @classmethod
-    def of(cls, sent_ns: Ints, took_ns: Ints) -> Ceiling:
-        """Fold good samples, given when they were sent and how long they took."""
-        if not len(sent_ns):
-            return cls(0, np.zeros(0, np.int64))
-        cells = sent_ns // CELL_NS
-        first = int(cells.min())
-        slowest = np.zeros(int(cells.max()) - first + 1, np.int64)
-        np.maximum.at(slowest, cells - first, took_ns)
-        return cls(first, slowest)
-
-    def then(self, other: Ceiling) -> Ceiling:
-        if not len(self.slowest_ns) or not len(other.slowest_ns):
-            return self if len(self.slowest_ns) else other
-        first = min(self.first_cell, other.first_cell)
-        end = max(each.first_cell + len(each.slowest_ns) for each in (self, other))
-        slowest = np.zeros(end - first, np.int64)
-        for each in (self, other):
-            begin = each.first_cell - first
-            part = slowest[begin : begin + len(each.slowest_ns)]
-            np.maximum(part, each.slowest_ns, out=part)
-        return Ceiling(first, slowest)
-
-    def before(self, instants_ns: Ints) -> Ints:
-        """Return the slowest good answer in the cell of each instant and the `CELLS_BEFORE` before it; 0 where none was."""
-        if not len(self.slowest_ns):
-            return np.zeros(len(instants_ns), np.int64)
-        padded = np.concatenate(
-            [np.zeros(CELLS_BEFORE, np.int64), self.slowest_ns, np.zeros(CELLS_BEFORE + 1, np.int64)]
-        )
-        widest = np.lib.stride_tricks.sliding_window_view(padded, CELLS_BEFORE + 1).max(axis=1)
-        at = instants_ns // CELL_NS - self.first_cell
-        return np.asarray(np.where(at < 0, 0, widest[np.clip(at, 0, len(widest) - 1)]), np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How close the samples are, and how fast good answers come: half of them within `usual_ns`, 99 % within `slow_ns`."""
-
-    gap_ns: int
-    usual_ns: int = 0
-    slow_ns: int = 0
-    limit_ns: int = 1_000_000_000  # an answer later than this is bad
 
 
 def whole(episodes: Episodes, pace: Pace, ceiling: Ceiling) -> Episodes:
@@ -267,19 +213,20 @@ def merge(together: Episodes, apart: Mapping[Population, Episodes]) -> Episodes:
 
 def outages(episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0) -> tuple[Outage, ...]:
     """Return the episodes as outages with bounds, oldest first."""
-    slowest = _slowest_before(episodes, ceiling, pace)
-    return tuple(_outage(each, int(d), pace, slack_ns) for each, d in zip(episodes, slowest, strict=True))
+    found = edges(episodes, ceiling, pace)
+    return tuple(_outage(episodes[at], found, at, pace, slack_ns) for at in range(len(episodes)))
 
 
 def lengths(
     episodes: Episodes, ceiling: Ceiling, pace: Pace, slack_ns: int = 0
 ) -> tuple[Ints, Ints, NDArray[np.float64]]:
     """Return estimate, at least and at most of very many episodes at once, as `Outage.length` has them."""
+    found = edges(episodes, ceiling, pace)
     opened, closed = episodes["before_ns"] != NONE_NS, episodes["after_ns"] != NONE_NS
     began = np.where(opened, (episodes["before_ns"] + episodes["first_ns"]) // 2, episodes["first_ns"])
     ended = np.where(closed, (episodes["last_ns"] + episodes["after_ns"]) // 2, episodes["last_ns"])
-    known = episodes["last_ns"] - episodes["first_ns"] - _slowest_before(episodes, ceiling, pace) - 2 * slack_ns
-    most = np.where(opened & closed, episodes["after_done_ns"] - episodes["before_ns"] + 2.0 * slack_ns, inf)
+    known = episodes["last_ns"] - found.begun_by_ns - 2 * slack_ns
+    most = np.where(opened & closed, found.over_by_ns - found.begun_after_ns + 2.0 * slack_ns, inf)
     return ended - began, np.maximum(0, known), most
 
 
@@ -297,34 +244,35 @@ def longest(episodes: Episodes, count: int) -> Episodes:
     return episodes[np.sort(kept)]
 
 
-def _slowest_before(episodes: Episodes, ceiling: Ceiling, pace: Pace) -> Ints:
-    """Return `d` of each episode: no less than answers usually take at most, for at low rates there are few of them."""
-    before = np.where(episodes["before_ns"] == NONE_NS, episodes["first_ns"], episodes["before_ns"])
-    return np.maximum(ceiling.before(before), pace.slow_ns)
-
-
-def _outage(episode: np.void, d_ns: int, pace: Pace, slack_ns: int) -> Outage:
+def _outage(episode: np.void, found: Edges, at: int, pace: Pace, slack_ns: int) -> Outage:
     before, first, last = int(episode["before_ns"]), int(episode["first_ns"]), int(episode["last_ns"])
-    after, after_done = int(episode["after_ns"]), int(episode["after_done_ns"])
-    edges = (0 if before == NONE_NS else first - before) + (0 if after == NONE_NS else after - last)
+    after = int(episode["after_ns"])
+    half_gaps = (0 if before == NONE_NS else first - before) + (0 if after == NONE_NS else after - last)
     noise = (0 if before == NONE_NS else (first - before) ** 2) + (0 if after == NONE_NS else (after - last) ** 2)
     return Outage(
-        before_ns=None if before == NONE_NS else before,
+        before_ns=_instant(before),
         first_ns=first,
         last_ns=last,
-        after_ns=None if after == NONE_NS else after,
-        after_done_ns=None if after == NONE_NS else after_done,
+        after_ns=_instant(after),
+        after_done_ns=_instant(int(episode["after_done_ns"])),
         bad=int(episode["bad"]),
         good=int(episode["good"]),
-        lost_ns=(int(episode["lost2_ns"]) + edges) / 2,
+        lost_ns=(int(episode["lost2_ns"]) + half_gaps) / 2,
         noise_ns2=float(episode["noise_us2"]) * 1e6 + noise,
         outcomes={Outcome(kind): int(count) for kind, count in enumerate(episode["outcomes"]) if count},
         populations=frozenset(each for each in Population if int(episode["populations"]) >> each & 1),
-        d_ns=d_ns,
+        begun_after_ns=_instant(int(found.begun_after_ns[at])),
+        begun_by_ns=int(found.begun_by_ns[at]),
+        over_by_ns=_instant(int(found.over_by_ns[at])),
+        d_ns=int(found.d_ns[at]),
         slack_ns=slack_ns,
         usual_ns=pace.usual_ns,
         waited_ns=round(WAITED_SHARE * pace.limit_ns),
     )
+
+
+def _instant(ns: int) -> int | None:
+    return None if ns == NONE_NS else ns
 
 
 def lost_ns(episodes: Episodes) -> NDArray[np.float64]:

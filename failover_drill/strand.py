@@ -27,15 +27,24 @@ LULL_NS = 150_000_000
 NONE_NS = np.iinfo(np.int64).min
 """No such sample."""
 
+NEVER_NS = np.iinfo(np.int64).max
+"""No such sample, where the earliest is asked for."""
+
+HUNG = (Outcome.SLOW, Outcome.TIMEOUT, Outcome.DNS_ERROR, Outcome.SHED)
+"""Bad outcomes that say when the client gave up or was served late, not when the service answered badly."""
+
 EPISODE = np.dtype(
     [
         ("before_ns", "<i8"),  # last good before it was sent, or NONE_NS
+        ("before_done_ns", "<i8"),  # … and was answered
         ("first_ns", "<i8"),  # first bad sent
         ("last_ns", "<i8"),  # last bad sent
         ("first_due_ns", "<i8"),  # the same two, as the grid had them
         ("last_due_ns", "<i8"),
         ("after_ns", "<i8"),  # first good after it was sent, or NONE_NS
         ("after_done_ns", "<i8"),  # … and was answered
+        ("answered_ns", "<i8"),  # the earliest bad answer, or NEVER_NS
+        ("hung_ns", "<i8"),  # first bad sent that hung, or NEVER_NS
         ("bad", "<i8"),
         ("good", "<i8"),  # inside it
         ("goods_before", "<i8"),  # good samples of the strand before it
@@ -80,13 +89,14 @@ class Strand:
     first_done_ns: int
     first_good: bool
     last_ns: int
+    last_done_ns: int
     last_good: bool
     blind_ns: int
     episodes: Episodes
 
     @classmethod
     def empty(cls, lull_ns: int = LULL_NS) -> Strand:
-        return cls(lull_ns, 0, 0, NONE_NS, NONE_NS, False, NONE_NS, False, 0, np.zeros(0, EPISODE))
+        return cls(lull_ns, 0, 0, NONE_NS, NONE_NS, False, NONE_NS, NONE_NS, False, 0, np.zeros(0, EPISODE))
 
     @classmethod
     def of(cls, stream: Stream, lull_ns: int = LULL_NS) -> Strand:
@@ -106,6 +116,7 @@ class Strand:
             int(done[0]),
             not bad[0],
             int(sent[-1]),
+            int(done[-1]),
             not bad[-1],
             int(blind.max()) if len(blind) else 0,
             join(runs, runs["first_ns"][1:] - runs["last_ns"][:-1] <= lull_ns),
@@ -124,6 +135,7 @@ class Strand:
             self.first_done_ns,
             self.first_good,
             later.last_ns,
+            later.last_done_ns,
             later.last_good,
             max(self.blind_ns, later.blind_ns, seam),
             self._episodes_then(later),
@@ -146,7 +158,7 @@ class Strand:
         if not self.last_good and later.first_good:
             ours["after_ns"][-1], ours["after_done_ns"][-1] = later.first_ns, later.first_done_ns
         if self.last_good and not later.first_good:
-            theirs["before_ns"][0] = self.last_ns
+            theirs["before_ns"][0], theirs["before_done_ns"][0] = self.last_ns, self.last_done_ns
         together = np.concatenate([ours, theirs])
         glued = np.zeros(max(0, len(together) - 1), dtype=bool)
         if len(ours) and len(theirs):
@@ -165,7 +177,9 @@ def _bad_runs(stream: Stream, bad: NDArray[np.bool_]) -> Episodes:
     due = sent if stream.due_ns is None else stream.due_ns
     runs["first_ns"], runs["last_ns"] = sent[begins], sent[ends]
     runs["first_due_ns"], runs["last_due_ns"] = due[begins], due[ends]
-    runs["before_ns"] = np.where(begins > 0, sent[np.maximum(begins - 1, 0)], NONE_NS)
+    before = np.maximum(begins - 1, 0)
+    runs["before_ns"] = np.where(begins > 0, sent[before], NONE_NS)
+    runs["before_done_ns"] = np.where(begins > 0, stream.done_ns[before], NONE_NS)
     after = np.minimum(ends + 1, last)
     runs["after_ns"] = np.where(ends < last, sent[after], NONE_NS)
     runs["after_done_ns"] = np.where(ends < last, stream.done_ns[after], NONE_NS)
@@ -178,6 +192,9 @@ def _bad_runs(stream: Stream, bad: NDArray[np.bool_]) -> Episodes:
         heads = np.cumsum(runs["bad"]) - runs["bad"]
         distances[heads] = 0
         runs["apart_ns"] = np.maximum.reduceat(distances, heads)
+        hung = np.isin(stream.outcome[bad], HUNG)
+        runs["answered_ns"] = np.minimum.reduceat(np.where(hung, NEVER_NS, stream.done_ns[bad]), heads)
+        runs["hung_ns"] = np.minimum.reduceat(np.where(hung, sent[bad], NEVER_NS), heads)
         _count_kinds(runs, stream, bad, heads)
     return runs
 
@@ -206,6 +223,8 @@ def join(episodes: Episodes, glued: NDArray[np.bool_]) -> Episodes:
     joined = episodes[starts]
     for name in ("last_ns", "last_due_ns", "after_ns", "after_done_ns"):
         joined[name] = episodes[name][ends]
+    for name in ("answered_ns", "hung_ns"):
+        joined[name] = np.minimum.reduceat(episodes[name], starts)
     joined["bad"] = np.add.reduceat(episodes["bad"], starts)
     joined["outcomes"] = np.add.reduceat(episodes["outcomes"], starts, axis=0)
     joined["populations"] = np.bitwise_or.reduceat(episodes["populations"], starts)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from failover_drill.facts import Outcome, Population, Sample
-from failover_drill.outages import Ceiling, Outage, Pace, downtime, merge, outages, whole
+from failover_drill.outages import Outage, downtime, merge, outages, whole
+from failover_drill.pace import Ceiling, Pace
 from failover_drill.strand import Strand, Stream
 from failover_drill.tally import Columns
 from tests.histories import MS, S, records, strip
@@ -52,7 +53,7 @@ def lengths(outage: Outage) -> tuple[float, float, float]:
     ],
 )
 def test_bounds(picture: str, expected: list[tuple[float, float, float]]) -> None:
-    """An outage lasted at least from its first to its last bad sample, less d, and at most from good to good answer."""
+    """An outage lasted at least from its first bad answer to its last bad sample, and at most from good to good answer."""
     assert expected == [pytest.approx(lengths(each)) for each in found_in(strip(picture))]
 
 
@@ -72,8 +73,8 @@ def test_samples_count_by_when_they_were_sent() -> None:
 
 
 def test_slow_good_answers_widen_the_lower_bound() -> None:
-    """A request sent just before the outage may have seen it: so d, the slowest good answer nearby, is taken off."""
-    slow = strip("+", took_ns=800 * MS) + strip("xxx+", begin_ns=S)
+    """Of requests that hung, the first may have waited before it was struck: so d, the slowest good answer, is taken off."""
+    slow = strip("+", took_ns=800 * MS) + strip("ttt+", begin_ns=S)
     (outage,) = found_in(slow)
     assert lengths(outage) == pytest.approx((1.2, 3.0, 4.001))
 
