@@ -7,7 +7,7 @@ lately. The final figures come from `analyse`, over everything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 

@@ -44,6 +44,7 @@ LONGEST_LULL_NS = 2_000_000_000
 FINE_GAP_NS = 20_000_000
 """On a grid coarser than this no tails are followed: a thinning outage can't be told from a flapping one."""
 
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """A duration in ns, known only to lie between two values. `at_most_ns` may be infinite."""
@@ -67,8 +68,9 @@ NOTHING = Bounds(0.0, 0.0, 0.0)
 class Outage:
     """One stretch in which the service was out, for all of its clients or for some. Instants in ns.
 
-    It began after `begun_after_ns` and by `begun_by_ns`, and was over by `over_by_ns`. These, `before_ns`, `after_ns` and
-    `after_done_ns` are None where the run began or ended inside it. `slack_ns` is the bound of the clock offsets between load processes; `d_ns` the slowest good answer shortly before.
+    It began after `begun_after_ns` and by `begun_by_ns`, and was over by `over_by_ns`. Two of these, `before_ns`, `after_ns` and
+    `after_done_ns` are None where the run began or ended inside it. `slack_ns` is the bound of the clock offsets between load
+    processes; `d_ns` the slowest good answer shortly before.
     """
 
     before_ns: int | None

@@ -21,6 +21,7 @@ from local_estate.arm_table import OPERATIONS
 from local_estate.arm_tm_read import kind_of
 from local_estate.errors import Refusal, gateway, not_implemented
 from local_estate.identity import PUBLIC_AUDIENCES, Issuer, Refused
+from local_estate.rates import remaining
 from local_estate.rbac import allowed
 from local_estate.truth import Truth
 from local_estate.wire import Request, Response
@@ -246,10 +247,11 @@ def with_headers(response: Response, request: Request, operation: Operation | No
         headers += [("Cache-Control", "private"), ("Server", "Microsoft-IIS/10.0"), *_ASP]
     else:
         headers += [("Cache-Control", "no-cache"), ("Pragma", "no-cache"), ("Expires", "-1"), *_ASP]
+        headers.append(("x-cache", "CONFIG_NOCACHE"))
         headers.append(
             ("x-msedge-ref", f"Ref A: {uuid.uuid4().hex.upper()} Ref B: LOCALESTATE Ref C: {now:%Y-%m-%dT%H:%M:%SZ}")
         )
-    headers.append(_remaining(operation))
+    headers.append(remaining(operation))
     return replace(response, headers=(*_typed(response, style), *headers))
 
 
@@ -261,12 +263,3 @@ def _typed(response: Response, style: Style) -> tuple[tuple[str, str], ...]:
 
 
 _ASP = (("X-AspNet-Version", "4.0.30319"), ("X-Powered-By", "ASP.NET"))
-
-
-def _remaining(operation: Operation | None) -> tuple[str, str]:
-    """The rate header; the estate counts nothing down unless a fault throttles."""
-    if operation is not None and operation.method == "DELETE":
-        return "x-ms-ratelimit-remaining-subscription-deletes", "14999"
-    if operation is not None and operation.effect is Effect.WRITE:
-        return "x-ms-ratelimit-remaining-subscription-writes", "1199"
-    return "x-ms-ratelimit-remaining-subscription-resource-requests", "10799"

@@ -19,7 +19,11 @@ from local_estate.topology import Kind, WebApp
 from local_estate.wire import Response
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])?")
-OWN_FIELDS = frozenset({"serverFarmId", "clientAffinityEnabled", "httpsOnly", "siteConfig", "state", "hostNames"})
+OWN_FIELDS = frozenset(
+    {"serverFarmId", "clientAffinityEnabled", "httpsOnly", "siteConfig", "state", "hostNames", "deploymentId"}
+    | {"slotSwapStatus", "targetSwapSlot"}
+)  # kept as fields of an app, or read-only
+NODE = {"WEBSITE_NODE_DEFAULT_VERSION": "6.9.1"}  # the only setting of a new slot on Windows [R]
 
 
 def get_site(call: Call) -> Response:
@@ -71,7 +75,7 @@ def delete_site(call: Call) -> Response:
     if app is None:
         return Response(204)
     call.world.drop_app(app.key)
-    return Response(200)
+    return Response(200, b"", (etag(app),))
 
 
 def start(call: Call) -> Response:
@@ -96,7 +100,7 @@ def site(call: Call) -> WebApp:
         return found
     if (call.group_key, call.params["site"].lower()) in call.world.apps:
         raise no_site(f"{call.params['site']}({call.params['slot']})")
-    raise no_resource("Microsoft.Web/sites", _name(call), call.params["group"])
+    raise no_resource("Microsoft.Web/sites", _name(call).replace("/", "/slots/"), call.params["group"])
 
 
 def find(call: Call) -> WebApp | None:
@@ -151,12 +155,16 @@ def _new(call: Call, location: str, body: Body) -> WebApp:
         parent = call.world.apps.get((call.group_key, call.params["site"].lower()))
         if parent is None:
             raise no_resource("Microsoft.Web/sites", call.params["site"], call.params["group"])
-        return replace(
-            parent,
-            name=f"{parent.name}/{call.params['slot']}",
-            default_host=_slot_host(parent, call.params["slot"]),
-            host_names=(),
-            certificates=(),
+        return WebApp(
+            parent.group,
+            f"{parent.name}/{call.params['slot']}",
+            parent.location,
+            _slot_host(parent, call.params["slot"]),
+            sku=parent.sku,
+            kind=parent.kind,
+            settings={} if "linux" in parent.kind else NODE,
+            plan=parent.plan,
+            version=parent.version,
         )
     host = _default_host(name, location, _properties(body))
     if any(app.default_host.lower() == host.lower() for app in call.world.apps.values()):

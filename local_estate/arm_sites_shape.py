@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from local_estate.arm_sites_defaults import SITE, WEB_CONFIG
+from local_estate.arm_sites_defaults import SITE, THIN_CONFIG, WEB_CONFIG
 from local_estate.locations import display
 from local_estate.topology import WebApp
 
@@ -84,8 +84,8 @@ def _properties(subscription: str, app: WebApp, address: str, trafficked: tuple[
         "reserved": "linux" in app.kind,
         "lastModifiedTimeUtc": modified(app),
         "siteConfig": _thin_config(app),
-        "deploymentId": parent,
-        "slotName": slot or None,
+        "deploymentId": app.given.get("deploymentId") or deployment_id(app),
+        "targetSwapSlot": app.given.get("targetSwapSlot"),
         "trafficManagerHostNames": list(trafficked) or None,
         "sku": app.sku,
         "clientAffinityEnabled": app.affinity,
@@ -108,21 +108,8 @@ def _properties(subscription: str, app: WebApp, address: str, trafficked: tuple[
 
 
 def _thin_config(app: WebApp) -> JsonObject:
-    """The siteConfig inside a site: nearly all null, the real values are in config/web [R]."""
-    return {
-        "numberOfWorkers": 1,
-        "linuxFxVersion": app.web_config.get("linuxFxVersion", ""),
-        "windowsFxVersion": None,
-        "acrUseManagedIdentityCreds": False,
-        "alwaysOn": bool(app.web_config.get("alwaysOn", False)),
-        "http20Enabled": bool(app.web_config.get("http20Enabled", False)),
-        "appSettings": None,
-        "connectionStrings": None,
-        "healthCheckPath": None,
-        "minTlsVersion": None,
-        "functionAppScaleLimit": 0,
-        "minimumElasticInstanceCount": 0,
-    }
+    told = ("linuxFxVersion", "alwaysOn", "http20Enabled")
+    return {**THIN_CONFIG, **{key: app.web_config[key] for key in told if key in app.web_config}}
 
 
 def _ssl_state(name: str, app: WebApp, kind: str = "Standard") -> JsonObject:
@@ -143,11 +130,14 @@ def _ssl_state(name: str, app: WebApp, kind: str = "Standard") -> JsonObject:
 
 
 def config_json(subscription: str, app: WebApp, name: str, properties: Mapping[str, Any]) -> JsonObject:
-    """Return one of a site's `config/…` resources. Listed settings are named for themselves, config/web for the site [R]."""
+    """Return one of a site's `config/…` resources.
+
+    Listed settings are named for themselves, and of one type for slots, too; config/web is named for the site [R].
+    """
     body: JsonObject = {
         "id": f"{site_id(subscription, app)}/config/{name}",
         "name": app.name if name == "web" else name,
-        "type": f"{site_type(app)}/config",
+        "type": f"{site_type(app) if name == 'web' else TYPE}/config",
         "location": display(app.location),
     }
     if app.tags is not None:
@@ -195,6 +185,12 @@ def default_plan(subscription: str, app: WebApp) -> str:
 def scm_host(default_host: str) -> str:
     first, _, rest = default_host.partition(".")
     return f"{first}.scm.{rest}"
+
+
+def deployment_id(app: WebApp) -> str:
+    """Return what names an app's content, as it was made: a swap exchanges it [R]."""
+    parent, _, slot = app.name.partition("/")
+    return f"{parent}__{hashlib.sha256(slot.encode()).hexdigest()[:4]}" if slot else parent
 
 
 def stamp_of(app: WebApp) -> str:

@@ -111,7 +111,7 @@ TRAFFIC_MANAGER = (
     _tm("Endpoints_CreateOrUpdate", "PUT", ENDPOINT, _ENDPOINT_RIGHT + "write", "R", arm_tm.put_endpoint, WRITE, "201 always, also when it updates"),
     _tm("Endpoints_Update", "PATCH", ENDPOINT, _ENDPOINT_RIGHT + "write", "S", arm_tm.patch_endpoint, WRITE, "RFC 7396 merge"),
     _tm("Endpoints_Delete", "DELETE", ENDPOINT, _ENDPOINT_RIGHT + "delete", "R", arm_tm.delete_endpoint, WRITE),
-    _tm("GeographicHierarchies_GetDefault", "GET", "/providers/Microsoft.Network/trafficManagerGeographicHierarchies/default", "", "R", arm_tm_misc.get_hierarchy, READ, "same shape; codes and names from ISO 3166, not copied"),
+    _tm("GeographicHierarchies_GetDefault", "GET", "/providers/Microsoft.Network/trafficManagerGeographicHierarchies/default", "", "R", arm_tm_misc.get_hierarchy, READ, "codes, names and order as recorded"),
     _tm("HeatMap_Get", "GET", PROFILE + "/heatMaps/default", "trafficManagerProfiles/heatMaps/read", "U", arm_tm_misc.get_heat_map, READ, "404: Traffic View is never enrolled"),
     _tm("TrafficManagerUserMetricsKeys_Get", "GET", SUB + "/providers/Microsoft.Network/trafficManagerUserMetricsKeys/default", "trafficManagerUserMetricsKeys/read", "S", None, READ, "Real User Measurements are not part of the estate"),
     _tm("TrafficManagerUserMetricsKeys_CreateOrUpdate", "PUT", SUB + "/providers/Microsoft.Network/trafficManagerUserMetricsKeys/default", "trafficManagerUserMetricsKeys/write", "S", None, WRITE),
@@ -119,9 +119,9 @@ TRAFFIC_MANAGER = (
 )  # fmt: skip
 
 WEB_APPS = (
-    _arm("WebApps_List", "GET", SUB + SITES, "Microsoft.Web/sites/Read", "R", arm_sites.list_all),
-    _arm("WebApps_ListByResourceGroup", "GET", GROUP + SITES, "Microsoft.Web/sites/Read", "R", arm_sites.list_in_group),
-    _arm("WebApps_ListSlots", "GET", SITE + "/slots", "Microsoft.Web/sites/slots/Read", "R", arm_sites.list_slots),
+    Operation("WebApps_List", "GET", SUB + SITES, "Microsoft.Web/sites/Read", "R", arm_sites.list_all, READ, Style.SITES),
+    Operation("WebApps_ListByResourceGroup", "GET", GROUP + SITES, "Microsoft.Web/sites/Read", "R", arm_sites.list_in_group, READ, Style.SITES),
+    Operation("WebApps_ListSlots", "GET", SITE + "/slots", "Microsoft.Web/sites/slots/Read", "R", arm_sites.list_slots, READ, Style.SITES),
     *_web("Get", "GET", "", "Read", "R", arm_sites.get_site),
     *_web("CreateOrUpdate", "PUT", "", "Write", "R", arm_sites.put_site, WRITE, "200 at once; the service may answer 202"),
     *_web("Update", "PATCH", "", "Write", "R", arm_sites.patch_site, WRITE),

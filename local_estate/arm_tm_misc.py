@@ -47,4 +47,4 @@ def get_hierarchy(call: Call) -> Response:  # noqa: ARG001 - every handler takes
 
 def get_heat_map(call: Call) -> Response:
     """Traffic View is never enrolled here, so there is no map; the real answer of that case is not recorded [U]."""
-    raise no_resource(f"{TYPE}/heatMaps", f"{call.params['profile']}/default", call.params["group"])
+    raise no_resource(TYPE, f"{call.params['profile']}/heatMaps/default", call.params["group"])

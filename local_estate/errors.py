@@ -46,7 +46,7 @@ def no_group(group: str) -> Refusal:
 
 
 def no_resource(kind: str, name: str, group: str) -> Refusal:
-    """`kind` and `name` as the URL had them; nested names joined with "/"."""
+    """`kind` and `name` as the URL had them; a nested resource's name is the rest of its path."""
     return gateway(
         404,
         "ResourceNotFound",

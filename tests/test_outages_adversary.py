@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from failover_drill.facts import Objectives, Outcome, Sample
 from failover_drill.measured import measure
 from failover_drill.outages import Outage
-from tests.histories import MS, S, US, facts
+from tests.histories import MS, US, S, facts
 
 ANSWERED = st.sampled_from(
     [Outcome.HTTP_ERROR, Outcome.WRONG_CONTENT, Outcome.REFUSED, Outcome.RESET, Outcome.TLS_ERROR]

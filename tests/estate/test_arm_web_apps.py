@@ -13,6 +13,7 @@ from tests.estate.running import QUICK, Answer, Running, running, until
 
 VERSION = "2025-05-01"
 SITES = "~/resourceGroups/rg-proseware-eastus/providers/Microsoft.Web/sites"
+NODE = {"WEBSITE_NODE_DEFAULT_VERSION": "6.9.1"}  # what a new slot on Windows has, and nothing of its app's
 numbers = itertools.count(1)
 
 
@@ -178,16 +179,19 @@ def test_slot_names_and_instances(estate: Running, site: str) -> None:
 
 
 def test_a_swap_exchanges_settings_but_the_sticky_ones(estate: Running, site: str) -> None:
-    """202 with a Location that answers 202 and then 200; settings have changed places, sticky ones have not."""
+    """202 with a Location that answers 202 and then 200; settings have changed places, sticky ones have not, and both say so."""
     slot = f"{site}/slots/staging"
     made = web(estate, "PUT", slot, {"location": "eastus"}).json
     assert (made["type"], made["properties"]["defaultHostName"].partition(".")[0].rpartition("-")[2]) == (
         "Microsoft.Web/sites/slots",
         "staging",
     )
+    assert web(estate, "POST", f"{slot}/config/appsettings/list").json["properties"] == NODE
     for path, value in ((site, "live"), (slot, "new")):
         web(estate, "PUT", f"{path}/config/appsettings", {"properties": {"moving": value, "sticky": value}})
         web(estate, "PUT", f"{path}/config/slotConfigNames", {"properties": {"appSettingNames": ["sticky"]}})
+    assert web(estate, "POST", f"{slot}/applySlotConfig", {"targetSlot": "production"}).status == 200
+    assert properties(web(estate, "GET", site))["targetSwapSlot"] == "staging"
     begun = web(estate, "POST", f"{slot}/slotsswap", {"targetSlot": "production", "preserveVnet": True})
     assert begun.status == 202
     path = begun.headers["location"].removeprefix(estate.ready["arm_url"])
@@ -197,6 +201,12 @@ def test_a_swap_exchanges_settings_but_the_sticky_ones(estate: Running, site: st
         "moving": "new",
         "sticky": "live",
     }
+    live = properties(web(estate, "GET", site))
+    assert (live["deploymentId"], live["targetSwapSlot"]) == (made["properties"]["deploymentId"], None)
+    assert (live["slotSwapStatus"]["sourceSlotName"], live["slotSwapStatus"]["destinationSlotName"]) == (
+        "staging",
+        "Production",
+    )
     assert web(estate, "POST", f"{slot}/stop").status == 200
     assert [s["name"] for s in web(estate, "GET", f"{site}/slots").json["value"]] == [made["name"]]
     assert made["name"] not in [s["name"] for s in web(estate, "GET", SITES).json["value"]]

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from local_estate.arm import ROUTES, match
+from local_estate.rates import PREFIX, remaining
 from tests.estate.running import ROOT, Running, running
 
 SHARED = ROOT.parent / "shared"
@@ -91,3 +93,62 @@ def test_an_answer_is_not_recognised_by_its_recording(estate: Running, comparer:
     )
     status, _, body = target.call("PUT", re.sub(r"^https?://[^/]+", "", uri), None)
     assert (status, json.loads(body)["error"]["code"]) == (400, "MissingRequestBody")
+
+
+def recorded(name: str, method: str, ends: str, nth: int = 0) -> Any:
+    """Return the body of the nth recorded answer to a call whose path ends so."""
+    found = [
+        call["response"]["body"]
+        for call in calls(SHARED / "recordings" / "open" / name)
+        if call["request"]["method"] == method and call["request"]["uri"].partition("?")[0].endswith(ends)
+    ]
+    return json.loads(found[nth])
+
+
+def keys(node: Any) -> Any:
+    """Return the keys of an object and of those in it, in their order; of a list those of its first item."""
+    if isinstance(node, list):
+        return keys(node[0]) if node else None
+    return [(key, keys(value)) for key, value in node.items()] if isinstance(node, dict) else None
+
+
+def test_a_site_and_its_configuration_have_every_key_of_the_service_and_no_other(estate: Running) -> None:
+    """In its order, too; nothing is there that a client could not meet in Azure."""
+    group = "~/resourceGroups/rg-keys"
+    site = f"{group}/providers/Microsoft.Web/sites/webapp-keys"
+    estate.arm("PUT", group, {"location": "westeurope"}, version="2022-09-01")
+    estate.arm("PUT", site, {"location": "West Europe", "properties": {}}, version="2023-01-01")
+    theirs = recorded("cli_webapp_stop_start.json", "GET", "/sites/webapp-e2e000002")
+    ours = estate.arm("GET", site, version="2023-01-01").json
+    lists = {"csrs", "hostNameSslStates", "privateEndpointConnections", "inFlightFeatures"}
+    assert [k for k in ours if k != "tags"] == [k for k in theirs if k != "tags"]
+    mine, its = ours["properties"], theirs["properties"]
+    assert list(mine) == list(its)
+    assert all(keys(mine[k]) == keys(its[k]) for k in its if k not in lists)
+    config = recorded("cli_webapp_stop_start.json", "GET", "/config/web")
+    assert keys(estate.arm("GET", f"{site}/config/web", version="2023-01-01").json) == keys(config)
+
+
+def test_the_geographic_hierarchy_is_the_services(estate: Running) -> None:
+    """Every code and name, in its order: which grouping a country is in decides where its users are sent."""
+    path = "/providers/Microsoft.Network/trafficManagerGeographicHierarchies/default"
+    theirs = recorded("cli_tm_profile_endpoint_crud.json", "GET", "/default")
+    assert estate.arm("GET", path, version="2022-04-01").json["properties"] == theirs["properties"]
+
+
+def test_each_operation_names_the_allowance_it_draws_on() -> None:
+    """The rate header of the recorded answers of 2023 and 2024, by the operation that gave it."""
+    found = set[str]()
+    for path in RECORDINGS:
+        if not path.name.startswith(("cli_tm", "cli_webapp")):
+            continue
+        for call in calls(path):
+            bare = re.sub(r"^https?://[^/]+|\?.*", "", call["request"]["uri"])
+            matched = match(ROUTES, call["request"]["method"], bare)
+            for name, value in call["response"]["headers"].items():
+                if matched and name.lower().startswith(PREFIX):
+                    told = value[0] if isinstance(value, list) else value
+                    allowance, left = remaining(matched[0])
+                    assert (name.lower(), int(left) - int(told) in range(4)) == (allowance, True), matched[0].name
+                    found.add(matched[0].name)
+    assert len(found) > 12
