@@ -259,12 +259,13 @@ class Run:
     def close(self) -> Findings:
         """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
 
-        Raises DrillError, after everything is written, where the estate is not as it was.
+        Raises DrillError, after everything is written, where the estate is not as it was. Where something is still owed the
+        journal is not sealed: the guardian takes that for unfinished, and goes on from here.
         """
         try:
             self.undo()
             return self._close()
-        finally:  # where even that failed, the journal is not sealed, and the guardian goes on from here
+        finally:
             self._held.close()
 
     def _close(self) -> Findings:
@@ -275,6 +276,13 @@ class Run:
             watch.stop()
         trouble = self._tried(self.drill.free_lock) or self._trouble
         findings = self._write()
+        if self.drill.owes():
+            self._guardian.leave()
+            raise DrillError(
+                f"{trouble}; the guardian goes on trying ({self.directory / guardian.LOG}); "
+                f"where it cannot: failover-drill restore {self.directory}"
+            )
+        self.journal.seal()
         self._guardian.dismiss()
         if trouble is not None:
             raise trouble
@@ -300,7 +308,6 @@ class Run:
         archive(self.directory)
         findings = analyse(record.read_facts(self.directory), self.objectives)
         write_reports(self.directory, findings)
-        self.journal.seal()
         record.point_latest(self.reports, self.directory)
         return findings
 

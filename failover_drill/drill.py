@@ -327,6 +327,10 @@ class Drill:
         if failures:
             raise DrillError(f"the lock is not freed: {'; '.join(failures)}")
 
+    def owes(self) -> bool:
+        """Is anything, the lock included, still not put back?"""
+        return bool(outstanding(journals.read(self._journal.path)))
+
     def limits(self) -> Limits:
         """How long an undo tries."""
         waits = self._waits

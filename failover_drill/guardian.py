@@ -4,9 +4,9 @@
 
 Started before the first change, in a session of its own; it says when it is ready, and nothing is changed before that. It
 waits for the lock on the run's journal, which the kernel gives it when the drill has closed it or has died by any means.
-Sealed: the drill ended by itself, so there is nothing to do. Else it redeems what is outstanding, writes the report that the
-drill could not, and ends; where the control plane fails it, too, it tries again until its patience is spent. Its words go to
-RUN/guardian.log.
+Sealed: the drill ended by itself and owes nothing, so there is nothing to do. Else it redeems what is outstanding, writes the
+report that the drill could not, and ends; where the control plane fails it, too, it tries again until its patience is spent.
+Its words go to RUN/guardian.log.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ LOG = "guardian.log"
 READY = b"1"
 READY_S = 60.0  # on a busy machine; two seconds on a quiet one
 GOODBYE_S = 5.0
+_LEFT: list[subprocess.Popen[bytes]] = []  # Python complains of a child that is forgotten while it runs
 
 
 class Guardian:
@@ -57,8 +58,14 @@ class Guardian:
         """See off a guardian whose journal is sealed: it ends by itself at once; one that does not is not waited for."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GOODBYE_S)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let it go on without us: it outlives this process."""
         if self._process.stdout is not None:
             self._process.stdout.close()
+        if self._process.poll() is None:
+            _LEFT.append(self._process)
 
 
 def watch(directory: Path) -> int:

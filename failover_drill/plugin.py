@@ -292,6 +292,8 @@ def summary_lines(findings: Findings) -> list[str]:
     """Return verdict, recovery time, downtime and budget, one line each, for a terminal."""
     recovery, slo = findings.recovery, findings.slo
     lines = [f"{findings.drill.name}: {findings.verdict}", *(f"  {reason}" for reason in findings.reasons)]
+    if findings.drill.interrupted and findings.drill.restored == "yes":
+        lines.append("  the estate is as it was: compared with the snapshot taken at the start")
     if recovery.time_s is not None:
         took = bounded(recovery.time_s, recovery.at_least_s, recovery.at_most_s)
         lines.append(f"recovery time {took}, objective {duration(recovery.rto_s)}")

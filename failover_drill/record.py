@@ -182,14 +182,17 @@ def playbook_of(directory: Path) -> dict[str, str]:
 
 
 def _interrupted(entries: list[journal.Entry]) -> str:
-    """Say what ended the drill, where it was not its own end; a drill that was put back by another died."""
+    """Say what ended the drill, where it was not its own end; a drill that was put back by another died, or could not."""
+    tried = False
     for entry in entries:
         if entry.kind == "aborted":
             return f"aborted: {entry.fields['reason']}"
         if entry.kind == "interrupted":
             return str(entry.fields["reason"])
         if entry.kind == "restored" and "by" in entry.fields:
-            return f"the drill's process died; the estate was put back by {entry.fields['by']}"
+            why = "the drill could not put everything back" if tried else "the drill's process died"
+            return f"{why}; the estate was put back by {entry.fields['by']}"
+        tried = tried or (entry.kind == "restored" and entry.fields["said"] != "yes")
     return ""
 
 

@@ -163,6 +163,38 @@ def test_ctrl_c_twice(stage: Estate, tmp_path: Path) -> None:
     assert kept(stage) == before
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_undo_that_fails(stage: Estate, tmp_path: Path) -> None:
+    """Refused for longer than the drill tries, it is reported, it does not stop the others, and the guardian goes on trying."""
+    before = kept(stage)
+    environment = {**QUICK_DOUBT, "FAILOVER_DRILL__WAIT__RESTORE_S": "2"}
+    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=environment)
+    try:
+        until_marked(tmp_path, drill)
+        stage.control("POST", "/_faults", {"kind": "control_throttled", "operation": "WebApps_Stop"})
+        output, _ = drill.communicate(timeout=120)
+        run = latest(tmp_path)
+        assert run is not None
+        left = [str(promise) for promise in state_of(run).promises]
+        refused = start_drill(tmp_path, stage.file, "--dry-run", feature=ACTS)
+        told, _ = refused.communicate(timeout=60)
+    finally:
+        stage.control("DELETE", "/_faults")
+    assert drill.returncode == 1
+    assert [line for line in left if not line.startswith("lock")] == ["app proseware-westus3 → Stopped"]
+    assert "the estate is not as it was: app proseware-westus3 → Stopped" in output
+    assert (
+        f"the guardian goes on trying ({run / 'guardian.log'}); where it cannot: failover-drill restore {run}" in output
+    )
+    assert f"run `failover-drill restore {run}`" in told
+    until_restored(tmp_path)
+    assert kept(stage) == before
+    assert "could not put everything back; the estate was put back by guardian" in (run / "report.md").read_text(
+        "utf-8"
+    )
+
+
 @pytest.mark.timeout(200)
 def test_a_call_that_takes_effect_late(stage: Estate, tmp_path: Path) -> None:
     """A change that was under way when the drill died, and lands after its undo was found needless, is put back all the same.
