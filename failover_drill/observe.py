@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 from rich.console import Console
 
 from failover_drill.adapters.load import Load
-from failover_drill.adapters.reach import addresses_of, check_certificate
+from failover_drill.adapters.reach import addresses_of, check_ca_file, check_certificate, unreachable
 from failover_drill.clock import anchor
 from failover_drill.errors import DrillError, SettingsError
 from failover_drill.facts import ClockAnchor, Facts, Objectives, Population
@@ -41,6 +41,9 @@ from failover_drill.traffic import DEFAULT_MIX, TrafficPlan
 
 EXIT = {Verdict.MET: 0, Verdict.MISSED: 1, Verdict.INCONCLUSIVE: 2}
 GLANCE_S = 0.5
+LOOK_S = 1.0
+"""An observation of a service that is out begins no later than this for it."""
+
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 _STATUSES = re.compile(r"\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*")
@@ -94,7 +97,9 @@ def command(
     The error budget of --slo over --window is what may be lost: MET (0) where the downtime is surely within it, MISSED (1)
     where it is surely beyond, INCONCLUSIVE (2) where neither can be told.
     """
-    parts = urlsplit(url)
+    parts = url_of(url)
+    if not 0.01 <= rate <= 1e5:
+        raise SettingsError(f"--rate {rate:g}: must be from 0.01 to 100000 requests per second")
     plan = TrafficPlan(
         url=f"{parts.scheme}://{parts.netloc}/",
         out_dir="",
@@ -118,6 +123,17 @@ def command(
     )
     findings = observe(wanted, Console(stderr=False, highlight=False))
     raise typer.Exit(EXIT[findings.verdict])
+
+
+def url_of(text: str) -> SplitResult:
+    """Read the URL. Raises SettingsError where it has no scheme or no host."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise SettingsError(f"{text!r}: must be a URL such as https://www.example.org/health")
+    return parts
 
 
 def duration_s(text: str, option: str) -> float:
@@ -173,7 +189,8 @@ def objectives_of(slo: float, window: str, share: float, mix: Mapping[str, float
 def observe(wanted: Observation, console: Console) -> Findings:
     """Measure, show, judge and write. Raises SettingsError before anything is sent, DrillError where traffic can't start."""
     plan = wanted.plan
-    check(wanted)
+    if away := check(wanted):
+        console.print(f"nobody answers at {away}; measuring all the same", soft_wrap=True, markup=False)
     with contextlib.ExitStack() as stack:
         directory = wanted.report_dir or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="failover-drill-"))
@@ -190,8 +207,11 @@ def observe(wanted: Observation, console: Console) -> Findings:
     return findings
 
 
-def check(wanted: Observation) -> None:
-    """Look at everything that can be wrong before the first request goes out. Raises SettingsError."""
+def check(wanted: Observation) -> str:
+    """Look at everything that can be wrong before the first request goes out. Raises SettingsError.
+
+    Returns why the target can't be reached now, if so: that is no error, it is what will be measured.
+    """
     plan = wanted.plan
     if wanted.report_dir is not None and any(wanted.report_dir.glob("samples*")):
         raise SettingsError(f"{wanted.report_dir}: holds an earlier observation; name another directory")
@@ -199,8 +219,12 @@ def check(wanted: Observation) -> None:
         if path is not None:
             _check_writable(path, make=path is not wanted.json_file)
     addresses = addresses_of(plan.host, plan.port, plan.resolvers, plan.timeout_s)
-    if plan.https:
+    if plan.ca_file is not None:
+        check_ca_file(plan.ca_file)
+    away = unreachable(plan.port, addresses, min(plan.timeout_s, LOOK_S))
+    if plan.https and not away:
         check_certificate(plan.host, plan.port, addresses, plan.ca_file, plan.timeout_s)
+    return away
 
 
 def _check_writable(path: Path, make: bool) -> None:

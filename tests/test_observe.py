@@ -74,11 +74,13 @@ def test_an_outage_is_measured(server: FaultServer, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_target_that_was_never_up(tmp_path: Path) -> None:
-    """Nobody listening is no bad argument, and nothing that was missed: INCONCLUSIVE, with that reason."""
+    """Nobody listening is said in a line, and no bad argument, and nothing that was missed: INCONCLUSIVE, with that reason."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        code, out, _ = observed(f"http://127.0.0.1:{taken.getsockname()[1]}/", "--for", "2", "-q")
+        port = taken.getsockname()[1]
+        code, out, _ = observed(f"http://127.0.0.1:{port}/", "--for", "2", "-q")
     assert code == 2
+    assert out.startswith(f"nobody answers at 127.0.0.1 port {port}: connection refused; measuring all the same\n")
     assert "the target was never up during the run" in out
 
 
@@ -122,11 +124,13 @@ def test_a_load_process_that_is_killed(server: FaultServer, tmp_path: Path) -> N
         (["http://127.0.0.1/", "--for", "0"], "--for '0': must be a time above zero"),
         (["http://127.0.0.1/", "--for", "soon"], "--for 'soon': must be a time above zero"),
         (["http://127.0.0.1/", "--timeout", "0s"], "--timeout '0s': must be a time above zero"),
-        (["http://127.0.0.1/", "--rate", "0"], "rate = 0.0: must be a number from 0.01 to 100000"),
-        (["http://127.0.0.1/", "--rate", "-1"], "rate = -1.0"),
-        (["http://127.0.0.1/", "--rate", "nan"], "rate = nan"),
-        (["ftp://127.0.0.1/"], "must be http://host[:port]/ or https://host[:port]/"),
-        (["127.0.0.1"], "must be http://host[:port]/ or https://host[:port]/"),
+        (["http://127.0.0.1/", "--rate", "0"], "--rate 0: must be from 0.01 to 100000 requests per second"),
+        (["http://127.0.0.1/", "--rate", "-1"], "--rate -1: must be"),
+        (["http://127.0.0.1/", "--rate", "nan"], "--rate nan: must be"),
+        (["ftp://127.0.0.1/"], "'ftp://127.0.0.1/': must be a URL such as https://www.example.org/health"),
+        (["127.0.0.1"], "'127.0.0.1': must be a URL such as"),
+        (["http://[::1"], "'http://[::1': must be a URL such as"),
+        (["http://127.0.0.1:99999/"], "must be http://host[:port]/ or https://host[:port]/"),
         (["http://127.0.0.1/", "--json", "/nowhere/f.json"], "/nowhere/f.json: cannot be written: No such file"),
         (["http://127.0.0.1/", "--report", "/proc/r"], "cannot be written"),
         (["http://127.0.0.1/", "--mix", "much"], "--mix 'much': must be like 70/25/5"),

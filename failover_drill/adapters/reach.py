@@ -60,6 +60,18 @@ def check_certificate(host: str, port: int, addresses: Sequence[str], ca_file: s
             continue
 
 
+def unreachable(port: int, addresses: Sequence[str], timeout_s: float) -> str:
+    """Return why none of the addresses can be connected to now; nothing where one can."""
+    why = ""
+    for address in addresses:
+        try:
+            with socket.create_connection((address, port), timeout_s):
+                return ""
+        except OSError as error:
+            why = f"{address} port {port}: {(error.strerror or str(error) or type(error).__name__).lower()}"
+    return why
+
+
 def check_ca_file(path: str) -> None:
     """Raise SettingsError where *path* cannot be read as certificates."""
     _context(path)
