@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from failover_drill import books, forecast_command, journal, observe, preflight_command, record, selftest, settings
+from failover_drill import (
+    books,
+    forecast_command,
+    journal,
+    measure_command,
+    observe,
+    preflight_command,
+    record,
+    selftest,
+    settings,
+)
 from failover_drill.errors import SettingsError
 
 NO = 1
@@ -16,7 +26,7 @@ NO = 1
 app = typer.Typer()
 config = typer.Typer(help="Read drill.toml.", no_args_is_help=True)
 app.add_typer(config, name="config")
-for part in (books, forecast_command, observe, preflight_command, selftest):
+for part in (books, forecast_command, observe, measure_command, preflight_command, selftest):
     part.register(app)
 
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, such as reports/latest")]

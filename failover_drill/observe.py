@@ -215,9 +215,7 @@ def check(wanted: Observation) -> str:
     plan = wanted.plan
     if wanted.report_dir is not None and any(wanted.report_dir.glob("samples*")):
         raise SettingsError(f"{wanted.report_dir}: holds an earlier observation; name another directory")
-    for path in (wanted.json_file, wanted.report_dir / "findings.json" if wanted.report_dir else None):
-        if path is not None:
-            _check_writable(path, make=path is not wanted.json_file)
+    check_writable(wanted)
     addresses = addresses_of(plan.host, plan.port, plan.resolvers, plan.timeout_s)
     if plan.ca_file is not None:
         check_ca_file(plan.ca_file)
@@ -225,6 +223,13 @@ def check(wanted: Observation) -> str:
     if plan.https and not away:
         check_certificate(plan.host, plan.port, addresses, plan.ca_file, plan.timeout_s)
     return away
+
+
+def check_writable(wanted: Observation) -> None:
+    """Raise SettingsError where what was asked for could not be written in the end."""
+    for path in (wanted.json_file, wanted.report_dir / "findings.json" if wanted.report_dir else None):
+        if path is not None:
+            _check_writable(path, make=path is not wanted.json_file)
 
 
 def _check_writable(path: Path, make: bool) -> None:

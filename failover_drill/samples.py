@@ -296,6 +296,16 @@ def read_header(path: Path) -> Header:
     return header if header.report.finished else _counted(header, path.with_suffix(".now"))
 
 
+def read_headers(run_dir: Path) -> tuple[Header, ...]:
+    """Return the headers of all files of samples of a run, archived or not; none where it has no samples."""
+    paths = sorted(run_dir.glob("samples-*.bin"), key=_worker_of)
+    archived = run_dir / "samples.parquet"
+    if paths or not archived.exists():
+        return tuple(read_header(path) for path in paths)
+    _, told = _parquet().read(archived)
+    return tuple(Header.from_json(text, str(archived)) for text in told)
+
+
 def _counted(header: Header, counts: Path) -> Header:
     """Return the header of a worker that has not finished, with its last counts."""
     try:

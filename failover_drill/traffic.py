@@ -20,6 +20,7 @@ from failover_drill.errors import SettingsError
 from failover_drill.facts import Population
 
 PLAN_VARIABLE = "FAILOVER_DRILL_PLAN"
+PLAN_FILE = "traffic.json"  # in the run's directory
 DEFAULT_MIX = {"fresh": 0.70, "keepalive": 0.25, "sticky": 0.05}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _MOST_PATHS = 255  # a path's index is one byte of a sample

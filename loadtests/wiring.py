@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
 from locust.runners import MasterRunner, WorkerRunner
 
 from failover_drill.errors import DrillError
-from failover_drill.traffic import TrafficPlan
+from failover_drill.traffic import PLAN_FILE, PLAN_VARIABLE, TrafficPlan
 from loadtests.foreign import foreign_listener
 from loadtests.master import Master
 from loadtests.plans import plan_for
@@ -32,6 +33,8 @@ def wire(environment: Any, environ: dict[str, str]) -> None:
             return
         plan = plan_for(environment.parsed_options, environ)
         parent = parent_of(environ, plan.timeout_s + 5.0)
+        if PLAN_VARIABLE not in environ:
+            _leave_word(environment.events, plan)
         if isinstance(runner, MasterRunner):
             _wire_master(environment, plan, parent)
         else:
@@ -39,6 +42,15 @@ def wire(environment: Any, environ: dict[str, str]) -> None:
     except (DrillError, OSError) as error:
         _log.error("%s: %s", type(error).__name__, error)
         sys.exit(2)
+
+
+def _leave_word(events: Any, plan: TrafficPlan) -> None:
+    """Run by plain Locust: leave the plan beside the samples, and say at the end how they are judged."""
+    out = Path(plan.out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / PLAN_FILE).write_text(plan.to_json())
+    said = f"samples are in {out}; outages and verdict: failover-drill measure {out}"
+    events.quit.add_listener(lambda **_: _log.warning(said))
 
 
 def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> None:

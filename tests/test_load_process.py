@@ -165,6 +165,30 @@ def test_plain_locust_measures_by_itself(site: Site, tmp_path: Path) -> None:
     assert 20 < len(table.records) < 200
     assert set(table.records["population"]) == {0}
     assert np.diff(np.sort(table.records["intended_ns"])).max() == 25_000_000
+    assert f"failover-drill measure {run_dir}" in said
+    judged = measured(str(run_dir), "--json", str(tmp_path / "f.json"), "--report")
+    assert (judged.returncode, judged.stderr, judged.stdout.split()[0]) == (0, "", "MET")
+    instrument = json.loads((tmp_path / "f.json").read_text("utf-8"))["instrument"]
+    assert instrument["recorded"] == len(table.records)
+    assert (run_dir / "report.html").exists()
+    again = measured(str(run_dir))
+    assert (again.returncode, again.stdout.split()[0]) == (0, "MET")
+
+
+def test_measuring_what_is_no_run_of_locust_is_one_line(tmp_path: Path) -> None:
+    """A directory without a plan, or without samples, is named, and what would be right; exit status 254."""
+    bare = measured(str(tmp_path))
+    (tmp_path / "traffic.json").write_text(TrafficPlan("http://127.0.0.1/", "").to_json())
+    empty = measured(str(tmp_path))
+    assert (bare.returncode, empty.returncode) == (254, 254)
+    assert "traffic.json: No such file or directory; name what Locust wrote" in bare.stderr
+    assert "holds no samples" in empty.stderr
+    assert (bare.stderr.count("\n"), empty.stderr.count("\n")) == (1, 1)
+
+
+def measured(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from failover_drill.cli import main; main()", "measure", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_plain_locust_without_target_says_so(tmp_path: Path) -> None:

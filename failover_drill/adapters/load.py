@@ -22,7 +22,7 @@ from pathlib import Path
 from failover_drill.errors import DrillError, JournalError
 from failover_drill.facts import SampleTable
 from failover_drill.samples import note_death, read_header, tail
-from failover_drill.traffic import PLAN_VARIABLE, TrafficPlan
+from failover_drill.traffic import PLAN_FILE, PLAN_VARIABLE, TrafficPlan
 
 _PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
 _PRIORITY = -10
@@ -75,7 +75,7 @@ class Load:
             raise DrillError("traffic is already running")
         self._run_dir, self._plan = run_dir, plan
         run_dir.mkdir(parents=True, exist_ok=True)
-        plan_file = run_dir / "traffic.json"
+        plan_file = run_dir / PLAN_FILE
         plan_file.write_text(plan.to_json())
         for arguments in self._commands(plan):
             self._spawn(arguments, plan_file)
