@@ -12,7 +12,19 @@ import pytest
 from failover_drill.errors import DrillError
 from failover_drill.reports import append_summary
 
-COMMANDS = ("report", "history", "record", "compare", "observe", "measure", "selftest", "verify", "judge", "restore", "preflight")
+COMMANDS = (
+    "report",
+    "history",
+    "record",
+    "compare",
+    "observe",
+    "measure",
+    "selftest",
+    "verify",
+    "judge",
+    "restore",
+    "preflight",
+)
 
 
 def told(*arguments: str, then: str = "") -> subprocess.CompletedProcess[str]:

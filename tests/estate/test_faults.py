@@ -152,6 +152,13 @@ def test_control_throttled_is_429_with_or_without_retry_after(estate: Running, r
         answer = _endpoint(estate, "Disabled")
     assert (answer.status, answer.json["error"]["code"]) == (429, "SubscriptionRequestsThrottled")
     assert answer.headers.get("retry-after") == (None if retry_after_s is None else "2")
+    assert answer.headers["connection"] == "close"
+    assert answer.json["error"]["message"] == (
+        f"Number of requests for subscription '{estate.ready['subscription_id']}' and operation"
+        " 'PATCH/SUBSCRIPTIONS/RESOURCEGROUPS/PROVIDERS/MICROSOFT.NETWORK/TRAFFICMANAGERPROFILES/'"
+        " exceeded the backend storage limit."
+        f" Please try again after '{retry_after_s or 6}' seconds."
+    )
     assert (
         estate.arm("GET", f"{estate.profile}/azureEndpoints/westus3").json["properties"]["endpointStatus"] == "Enabled"
     )
@@ -254,8 +261,9 @@ def test_token_expired_strikes_old_tokens_only(estate: Running) -> None:
 # how all of them behave
 
 
-def test_every_kind_has_a_test_here() -> None:
-    """No kind of fault is without a test that sets it."""
+def test_every_kind_has_a_module_and_a_test_here() -> None:
+    """Each kind of fault is a module of its own, named as it is asked for, and none is without a test that sets it."""
+    assert [kind for kind, fault in CATALOGUE.items() if fault.__module__ != f"local_estate.kinds.{kind}"] == []
     text = Path(__file__).read_text("utf-8")
     assert [kind for kind in CATALOGUE if f'fault("{kind}"' not in text] == []
 

@@ -1,4 +1,4 @@
-"""A control plane that is slow to carry out: the call is done late, and done even where the caller has gone by then."""
+"""ARM that is slow to carry out: the call is done late, and done even where the caller has gone by then."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import ClassVar
 
-from local_estate.faults_control import Blow, _Control
+from local_estate.kinds.control import Blow, Control
 from local_estate.wire import Response
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedOutLate(_Control):
+class CarriedOutLate(Control):
     """The call is carried out, and answered, `late_s` after it arrived; whoever hung up meanwhile does not stop it."""
 
     late_s: float = 2.0
