@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from failover_drill import telemetry
 from failover_drill.clock import Clock
 from failover_drill.errors import PlatformError, Unsafe
 from failover_drill.facts import Mark, Segment
@@ -96,13 +97,14 @@ class Changes:
         if purpose == DEED and not self.begun:
             self.begun = True
             self._journal.append("milestone", {"mark": Mark.FAULT.value, "at_ns": sent_ns, "note": str(change)})
-        try:
-            receipt = self._call(change)
-        except PlatformError as error:
-            self._refused(promise, sent_ns, change, error)
-        else:
-            self._outcome(promise, sent_ns, change, "ok", request_id=receipt.request_id)
-            self._say(f"{change} ✓")
+        with telemetry.within(str(change), resource_id=change.resource, promise=promise):
+            try:
+                receipt = self._call(change)
+            except PlatformError as error:
+                self._refused(promise, sent_ns, change, error)
+            else:
+                self._outcome(promise, sent_ns, change, "ok", request_id=receipt.request_id)
+                self._say(f"{change} ✓")
         return promise
 
     def _promise(self, change: Change, before: str, purpose: str) -> str:
@@ -165,6 +167,7 @@ class Changes:
             "error": error,
         }
         self._journal.append("outcome", fields, sync=True)
+        telemetry.note(outcome=outcome, request_id=request_id)
 
 
 def _undo(change: Change, before: str) -> dict[str, str]:

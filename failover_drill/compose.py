@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from failover_drill import guardian, guards, lock, record
+from failover_drill import guardian, guards, lock, notify_post, record, telemetry
 from failover_drill.abort import conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
@@ -120,6 +120,7 @@ class Run:
         self._trouble: DrillError | None = None
         self._clock = SystemClock()
         self._held = ExitStack()  # what this process must let go of, so that others may go on
+        self._span = self._step_span = telemetry.Stretch()
         try:
             self._begin(name, consent, state)
         except BaseException:
@@ -140,11 +141,12 @@ class Run:
         names = NameAsker(target, timeout_s=settings.watch.timeout_s)
         self.foretold = foretell(self.platform, names, target, settings, state)
         self.directory = record.new_directory(self.reports, name, taken)
+        self._open_span(name)
         self.journal = Journal(self.directory / FILE)
         self._held.callback(self.journal.close)
         with held():  # from here on a run exists, and somebody must see it to its end
             self.journal.append("header", self._header(name, taken, ttl_s, signed_in), sync=True)
-            self._guardian = guardian.Guardian(self.directory)
+            self._guardian = guardian.Guardian(self.directory, settings.notify)
         self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory)
         self._watches = self._make_watches(names)
         direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
@@ -163,6 +165,22 @@ class Run:
         )
         for watch in self._watches:
             watch.start()
+
+    def _open_span(self, name: str) -> None:
+        """Begin the drill's span, where somebody listens."""
+        telemetry.listen(self.say)
+        target = self.target
+        self._span = telemetry.stretch(
+            f"drill {name}",
+            drill=name,
+            run=self.directory.name,
+            target=target.name,
+            profile=target.profile_id,
+            primary=target.primary.app_id,
+            secondary=target.secondary.app_id,
+        )
+        self._held.callback(lambda: telemetry.deliver(self.say))
+        self._held.callback(lambda: self._span.end())
 
     def _safety(self, direct: DirectAsker, names: NameAsker, ttl_s: float) -> Safety:
         """Return the guards, and the limits that end the drill."""
@@ -216,8 +234,12 @@ class Run:
             "ttl_s": ttl_s,
             "forecasts": {str(kind): each.to_dict() for kind, each in self.foretold.items()},
             "objectives": objectives,
-            "environment": environment(self.target) | {"signed in": signed_in},
+            "environment": environment(self.target) | {"signed in": signed_in} | self._trace(),
+            "traceparent": self._span.traceparent,
         }
+
+    def _trace(self) -> dict[str, str]:
+        return {"trace": self._span.trace_id} if self._span.trace_id else {}
 
     # ---- steps, as they come -----------------------------------------------------------------------------------
 
@@ -230,11 +252,13 @@ class Run:
     def step_begins(self, index: int) -> None:
         """Note the step; raise Aborted where the drill must not go on to it."""
         self.journal.append("step begins", {"index": index})
+        self._step_span = telemetry.stretch(self._steps[index], step=index)
         self._passing(f"{self._elapsed():7.1f} s  … {self._steps[index]}")
         self.drill.check_before_step()
 
     def step_ends(self, index: int, outcome: str, error: str = "") -> None:
         self.journal.append("step ends", {"index": index, "outcome": outcome, "error": error})
+        self._step_span.end(error)
         mark = "✓" if outcome == "passed" else "✗"
         self.say(f"{self._elapsed():7.1f} s  {mark} {self._steps[index]}" + (f": {error}" if error else ""))
 
@@ -251,10 +275,12 @@ class Run:
         if self._undone:
             return
         self._undone = True
+        self._step_span.end("interrupted")  # one that did not come to its own end
         if interrupted():
             self.journal.append("interrupted", {"reason": interrupted()}, sync=True)
             self.say(f"interrupted by {interrupted()}: putting the estate back")
-        self._trouble = self._tried(self.drill.put_back)
+        with telemetry.within("put back"):
+            self._trouble = self._tried(self.drill.put_back)
 
     def close(self) -> Findings:
         """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
@@ -276,6 +302,7 @@ class Run:
             watch.stop()
         trouble = self._tried(self.drill.free_lock) or self._trouble
         findings = self._write()
+        self._span.note(verdict=findings.verdict, restored=findings.drill.restored, reasons="; ".join(findings.reasons))
         if self.drill.owes():
             self._guardian.leave()
             raise DrillError(
@@ -284,6 +311,7 @@ class Run:
             )
         self.journal.seal()
         self._guardian.dismiss()
+        notify_post.tell(self.directory, self.settings.notify, self.say)
         if trouble is not None:
             raise trouble
         return findings

@@ -5,22 +5,29 @@
 Started before the first change, in a session of its own; it says when it is ready, and nothing is changed before that. It
 waits for the lock on the run's journal, which the kernel gives it when the drill has closed it or has died by any means.
 Sealed: the drill ended by itself and owes nothing, so there is nothing to do. Else it redeems what is outstanding, writes the
-report that the drill could not, and ends; where the control plane fails it, too, it tries again until its patience is spent.
-Its words go to RUN/guardian.log.
+report that the drill could not, tells whom [notify] names, and ends; where the control plane fails it, too, it tries again
+until its patience is spent. Whom to tell comes over its standard input, because addresses are secrets. Its words go to
+RUN/guardian.log.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from failover_drill import journal
+from failover_drill import journal, notify_post, telemetry
 from failover_drill.errors import DrillError
+from failover_drill.notify import NotifyTable
+
+if TYPE_CHECKING:
+    from failover_drill.restoration import World
 
 LOG = "guardian.log"
 READY = b"1"
@@ -32,17 +39,20 @@ _LEFT: list[subprocess.Popen[bytes]] = []  # Python complains of a child that is
 class Guardian:
     """The guardian of one run, as the drill sees it. It holds neither our terminal nor our pipes open."""
 
-    def __init__(self, directory: Path) -> None:
-        """Start it."""
+    def __init__(self, directory: Path, notify: NotifyTable) -> None:
+        """Start it, and hand it over whom to tell."""
         self._ready = False
         with (directory / LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "failover_drill.guardian", str(directory)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
             )
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError), self._process.stdin as pipe:  # of one that ended, `trouble` tells
+            pipe.write(notify.handed_over().encode())
 
     def trouble(self) -> str:
         """Wait until it watches; say why it does not, "" where it does."""
@@ -68,8 +78,8 @@ class Guardian:
             _LEFT.append(self._process)
 
 
-def watch(directory: Path) -> int:
-    """Wait for the drill's end; put back what it left. Returns an exit status."""
+def watch(directory: Path, notify: NotifyTable) -> int:
+    """Wait for the drill's end; put back what it left, and tell. Returns an exit status."""
     from failover_drill import rescue  # loaded while the drill lives, so that nothing is left to load when it dies
 
     world = rescue.prepare(directory)
@@ -79,7 +89,21 @@ def watch(directory: Path) -> int:
     with journal.alone_with(directory / journal.FILE, wait=True):
         if any(entry.kind == "seal" for entry in journal.read(directory / journal.FILE)):
             return 0
-        return rescue.rescue_patiently(directory, "guardian", say, world)
+        return _rescue(directory, notify, world)
+
+
+def _rescue(directory: Path, notify: NotifyTable, world: World) -> int:
+    """Put back, and tell; in the drill's trace, where somebody listens."""
+    from failover_drill import rescue
+
+    telemetry.listen(say)
+    traceparent = str(journal.read(directory / journal.FILE)[0].fields.get("traceparent", ""))
+    with telemetry.within("put back by the guardian", traceparent=traceparent):
+        code = rescue.rescue_patiently(
+            directory, "guardian", say, world, lambda: notify_post.tell(directory, notify, say)
+        )
+    telemetry.deliver(say)
+    return code
 
 
 def _report_ready() -> None:
@@ -101,8 +125,9 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
+    notify = NotifyTable.model_validate(json.loads(sys.stdin.buffer.read() or b"{}"))
     try:
-        return watch(Path(sys.argv[1]))
+        return watch(Path(sys.argv[1]), notify)
     except DrillError as error:
         say(str(error))
         return 1

@@ -38,14 +38,22 @@ def prepare(directory: Path) -> World:
     return world
 
 
-def rescue_patiently(directory: Path, by: str, say: Say, world: World) -> int:
-    """Rescue, again and again until nothing is outstanding or the patience that the run's header states is spent."""
+def rescue_patiently(directory: Path, by: str, say: Say, world: World, tell: Callable[[], None]) -> int:
+    """Rescue, again and again until nothing is outstanding or the patience that the run's header states is spent.
+
+    `tell` is called after the first round, because people must not wait for the last, and after the last.
+    """
     clock = SystemClock()
     deadline_ns = clock.now_ns() + int(patience_s(directory) * 1e9)
+    first = True
     while True:
         code = rescue(directory, by, say, world)
-        if not state_of(directory).promises or clock.now_ns() >= deadline_ns:
+        last = not state_of(directory).promises or clock.now_ns() >= deadline_ns
+        if first or last:
+            tell()
+        if last:
             return code
+        first = False
         say(f"trying again in {PAUSE_S:g} s")
         clock.wait(PAUSE_S)
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from failover_drill import blocked_times
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Objectives, Population
+from failover_drill.notify import CHANNELS, NotifyTable
 from failover_drill.setting_types import (
     Address,
     Audience,
@@ -290,6 +291,7 @@ class Settings(Table):
     safety: SafetyTable = SafetyTable()
     calendar: CalendarTable = CalendarTable()
     abort: AbortTable = AbortTable()
+    notify: NotifyTable = NotifyTable()
     target: Mapping[str, TargetTable] = Field(default_factory=lambda: {"local": LocalTarget()})
     estate: Mapping[str, Any] = Field(default_factory=dict)
 
@@ -358,9 +360,17 @@ def _explain_one(error: dict[str, Any]) -> str:
     where = ".".join(
         str(part) for part in error["loc"] if part not in {"local", "azure"} or error["loc"][0] != "target"
     )
+    shown = "(not shown)" if _is_secret(error["loc"]) else repr(error["input"])
     if error["type"] == "extra_forbidden":
-        return f"{where} = {error['input']!r}: there is no such key"
+        return f"{where} = {shown}: there is no such key"
     if error["type"] == "missing":
         return f"{where} is missing"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where} = {error['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where} = {shown}: {message[0].lower()}{message[1:]}"
+
+
+def _is_secret(where: tuple[object, ...]) -> bool:
+    """Could the value be an address of [notify], also one under a misspelt key?"""
+    return where[0] == "notify" and (
+        len(where) == 1 or where[1] not in NotifyTable.model_fields or where[1] in CHANNELS
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.hooks import TOKEN, hook
 from tests.stage import COLD, Drilled, estate, run_drill
 from tests.test_drill_failover import settings_of, state
 
@@ -38,9 +39,10 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_red_with_its_reason(case: str, tmp_path: Path) -> None:
-    """The scenario fails, the summary gives the reason in one line, a report is there, and nothing is left changed."""
+    """The scenario fails, the reason is one line, a report is there, nothing is left changed, and people are told once."""
     config, environment, reason = CASES[case]
-    with estate(tmp_path / "estate", config) as stage:
+    with estate(tmp_path / "estate", config) as stage, hook(404 if case == REFUSED else 200) as server:
+        environment = {**environment, "FAILOVER_DRILL__NOTIFY__WEBHOOK": server.url}
         if case in FAULTS:
             stage.control("POST", "/_faults", FAULTS[case])
         before = settings_of(state(stage))
@@ -50,6 +52,17 @@ def test_red_with_its_reason(case: str, tmp_path: Path) -> None:
     assert any(reason in line for line in drilled.output.splitlines()), drilled.output
     assert "Traceback" not in drilled.output
     assert_reported(drilled)
+    (message,) = server.messages
+    assert message["reasons"] == drilled.findings["reasons"]
+    assert ("notify.webhook failed: 127.0.0.1 answered 404" in drilled.output) == (case == REFUSED)
+    assert_not_told(TOKEN, drilled.directory, drilled.output)
+
+
+def assert_not_told(secret: str, run: Path | None, output: str) -> None:
+    """Neither a file of the run nor the terminal holds *secret*."""
+    assert run is not None
+    assert secret not in output
+    assert [path for path in run.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()] == []
 
 
 def assert_reported(drilled: Drilled) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -26,8 +27,11 @@ from failover_drill.restoration import state_of
 from failover_drill.settings import Settings
 from failover_drill.targets import open_target
 from failover_drill.undo import Limits
+from tests.hooks import TOKEN, hook
+from tests.servers import eventually
 from tests.stage import COLD, ROOT, Estate, await_journal, estate, latest, start_drill
 from tests.test_drill_failover import settings_of, state
+from tests.test_drill_red import assert_not_told
 
 ACTS = "benchmarks/safety/acts.feature"
 STRUCK = "primary disabled"
@@ -49,9 +53,9 @@ def kept(stage: Estate) -> Any:
 
 
 @contextmanager
-def struck(where: Path, stage: Estate) -> Iterator[subprocess.Popen[str]]:
+def struck(where: Path, stage: Estate, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A drill in the middle of its acts: the primary no longer serves."""
-    drill = start_drill(where, stage.file, feature=ACTS, environment=QUICK_DOUBT)
+    drill = start_drill(where, stage.file, feature=ACTS, environment={**QUICK_DOUBT, **environment})
     try:
         until_marked(where, drill)
         yield drill
@@ -99,15 +103,20 @@ def assert_secret(stage: Estate, run: Path, *outputs: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed(stage: Estate, tmp_path: Path) -> None:
-    """After SIGKILL in the middle of the acts the guardian puts everything back, reports who did, and tells no secret."""
+    """After SIGKILL in the middle of the acts the guardian puts everything back, notifies, and tells no secret."""
     before = kept(stage)
-    with struck(tmp_path, stage) as drill:
-        drill.kill()
-        output, _ = drill.communicate()
-    run = until_restored(tmp_path)
+    with hook() as server:
+        with struck(tmp_path, stage, FAILOVER_DRILL__NOTIFY__SLACK=server.url) as drill:
+            drill.kill()
+            output, _ = drill.communicate()
+        run = until_restored(tmp_path)
+        assert eventually(lambda: bool(server.posts), 20)
     assert kept(stage) == before
     assert "put back by guardian" in (run / "report.md").read_text("utf-8")
+    assert "INCONCLUSIVE" in server.messages[0]["text"]
+    assert "put back by guardian" in json.dumps(server.messages[0])
     assert_secret(stage, run, output)
+    assert_not_told(TOKEN, run, output)
 
 
 @pytest.mark.slow

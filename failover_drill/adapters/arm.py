@@ -25,6 +25,7 @@ from azure.mgmt.trafficmanager import TrafficManagerManagementClient
 from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
 from azure.mgmt.web import WebSiteManagementClient
 
+from failover_drill import telemetry
 from failover_drill.adapters.credentials import Credential
 from failover_drill.errors import PlatformError
 from failover_drill.platform import AppState, EndpointState, Identity, Permission, ProfileState, Receipt
@@ -51,6 +52,10 @@ def _translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     def decorate(method: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(method)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            with telemetry.within(operation, resource_id=str(args[1])):
+                return translated(*args, **kwargs)
+
+        def translated(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return method(*args, **kwargs)
             except AzureError as error:
@@ -107,7 +112,11 @@ class ArmPlatform:
     """`Platform` over azure-mgmt-web and azure-mgmt-trafficmanager. Who we are is credentials.py's matter."""
 
     def __init__(self, target: Target, *, read_timeout_s: float = 30.0) -> None:
-        options: dict[str, Any] = {"read_timeout": read_timeout_s, "connection_timeout": 10.0}
+        options: dict[str, Any] = {
+            "read_timeout": read_timeout_s,
+            "connection_timeout": 10.0,
+            "raw_response_hook": _note,
+        }
         if target.arm_url != "https://management.azure.com":
             options["base_url"] = target.arm_url
         if target.token_scope:
@@ -239,8 +248,15 @@ class ArmPlatform:
     def _ask(self, call: Callable[..., Any], *args: object) -> Receipt:
         """Send one write, once, and keep the id under which Azure can be asked about it."""
         ids: list[str] = []
-        call(*args, **ONCE, raw_response_hook=lambda answer: ids.append(_request_id(answer.http_response.headers)))
+        call(*args, **ONCE, raw_response_hook=lambda answer: ids.append(_note(answer)))
         return Receipt(ids[-1] if ids else "")
+
+
+def _note(answer: Any) -> str:
+    """Add status and request id of a response to its span; return the id."""
+    request_id = _request_id(answer.http_response.headers)
+    telemetry.note(request_id=request_id, http_status=answer.http_response.status_code)
+    return request_id
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
