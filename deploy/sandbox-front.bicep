@@ -5,6 +5,8 @@ param regions array
 param appIds array
 param repository string
 param environmentName string
+param pipelinesSubject string
+param pipelinesIssuer string
 param tags object
 
 resource profile 'Microsoft.Network/trafficmanagerprofiles@2022-04-01' = {
@@ -35,12 +37,23 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
   location: location
 }
 
-resource credential 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = {
+resource githubCredential 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = {
   parent: identity
   name: 'github'
   properties: {
     issuer: 'https://token.actions.githubusercontent.com'
     subject: 'repo:${repository}:environment:${environmentName}'
+    audiences: ['api://AzureADTokenExchange']
+  }
+}
+
+resource pipelinesCredential 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = if (!empty(pipelinesSubject)) {
+  parent: identity
+  name: 'azure-pipelines'
+  dependsOn: [githubCredential] // one at a time, or the second is refused with a conflict
+  properties: {
+    issuer: pipelinesIssuer
+    subject: pipelinesSubject
     audiences: ['api://AzureADTokenExchange']
   }
 }

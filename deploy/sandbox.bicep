@@ -14,6 +14,12 @@ param name string
 @description('GitHub repository whose workflows may drill, as owner/name.')
 param repository string
 
+@description('Subject of an Azure DevOps service connection that may drill, as it shows it; empty: none.')
+param pipelinesSubject string = ''
+
+@description('Issuer of that service connection, as it shows it.')
+param pipelinesIssuer string = ''
+
 @description('Name of the GitHub environment that the workflow runs in.')
 param environmentName string = 'drill'
 
@@ -53,12 +59,14 @@ module front 'sandbox-front.bicep' = {
     appIds: [for (region, i) in regions: apps[i].outputs.id]
     repository: repository
     environmentName: environmentName
+    pipelinesSubject: pipelinesSubject
+    pipelinesIssuer: pipelinesIssuer
     tags: tags
   }
 }
 
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(subscription().id, 'failover-drill')
+  name: guid(subscription().id, 'failover-drill', name)
   properties: {
     roleName: 'Failover Drill Operator (${name})'
     description: 'What a failover drill and its undo call.'

@@ -21,7 +21,7 @@ from failover_drill import rescue
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.clock import anchor
 from failover_drill.guards import resources
-from failover_drill.journal import FILE, FORMAT, Journal
+from failover_drill.journal import FILE, FORMAT, Journal, read
 from failover_drill.record import boot_id
 from failover_drill.restoration import state_of
 from failover_drill.settings import Settings
@@ -32,9 +32,11 @@ from tests.servers import eventually
 from tests.stage import COLD, ROOT, Estate, await_journal, estate, latest, start_drill
 from tests.test_drill_failover import settings_of, state
 from tests.test_drill_red import assert_not_told
+from tests.test_telemetry import ENDPOINT, spans
 
 ACTS = "benchmarks/safety/acts.feature"
 STRUCK = "primary disabled"
+GUARDIAN = "put back by the guardian"  # the name of its span
 QUICK_DOUBT = {"FAILOVER_DRILL__SAFETY__DOUBT_S": "3"}
 
 
@@ -103,14 +105,17 @@ def assert_secret(stage: Estate, run: Path, *outputs: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed(stage: Estate, tmp_path: Path) -> None:
-    """After SIGKILL in the middle of the acts the guardian puts everything back, notifies, and tells no secret."""
+    """After SIGKILL amid the acts the guardian puts everything back, notifies, goes on in the trace, and tells no secret."""
     before = kept(stage)
-    with hook() as server:
-        with struck(tmp_path, stage, FAILOVER_DRILL__NOTIFY__SLACK=server.url) as drill:
+    with hook() as server, hook() as collector:
+        told = {"FAILOVER_DRILL__NOTIFY__SLACK": server.url, ENDPOINT: collector.url.split("?")[0]}
+        with struck(tmp_path, stage, **told) as drill:
             drill.kill()
             output, _ = drill.communicate()
         run = until_restored(tmp_path)
-        assert eventually(lambda: bool(server.posts), 20)
+        assert eventually(lambda: bool(server.posts) and any(s.name == GUARDIAN for s in spans(collector)), 20)
+    (header, *_) = read(run / FILE)
+    assert {span.trace for span in spans(collector)} == {header.fields["traceparent"].split("-")[1]}
     assert kept(stage) == before
     assert "put back by guardian" in (run / "report.md").read_text("utf-8")
     assert "INCONCLUSIVE" in server.messages[0]["text"]

@@ -87,8 +87,9 @@ def test_one_trace_is_the_drill(traced: Traced) -> None:
     assert request
     assert request == stop.attributes["failover_drill.request_id"]
     assert request in (traced.drilled.directory or Path()).joinpath("journal.jsonl").read_text("utf-8")
-    put_back = next(span for span in found if span.name == "put back")
-    assert any(span.parent == put_back.span and span.name.startswith("start app") for span in found)
+    (start,) = [span for span in found if span.name == "start app proseware-eastus"]
+    assert by_id[start.parent].name == "When the estate is put back as it was"
+    assert [span.parent for span in found if span.name == "put back"] == [root.span]
 
 
 @pytest.mark.slow
@@ -146,7 +147,7 @@ def scripted(before: str = "", **environment: str) -> tuple[list[str], float]:
 
 def test_nothing_is_loaded_unasked() -> None:
     """Without OTEL_… no module of OpenTelemetry is loaded, installed though it is, and nothing is said."""
-    assert scripted() == (["loaded False"], pytest.approx(0, abs=60))
+    assert scripted()[0] == ["loaded False"]
     assert scripted(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_SDK_DISABLED="true")[0] == ["loaded False"]
 
 
