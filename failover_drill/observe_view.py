@@ -77,6 +77,7 @@ def say(findings: Findings, console: Console) -> None:
         lines.append(
             f"  outage from {clock} UTC: {bounds}, {'partial' if outage.partial else 'total'}, {outage.outcome}"
         )
-    lines += [f"  {note.text}" for note in findings.notes]
+    told = len(findings.downtime.outages) == 1  # by its own line; of several, the note tells how many
+    lines += [f"  {note.text}" for note in findings.notes if not (told and note.topic == "outage")]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)

@@ -58,6 +58,7 @@ def test_an_outage_is_measured(server: FaultServer, tmp_path: Path) -> None:
     assert (process.returncode, err) == (0, "")
     assert "up" in first
     assert "MET" in out
+    assert out.count("mostly http error") == 0  # one outage is told once, by its own line
     findings = json.loads(kept.read_text("utf-8"))
     Draft202012Validator(SCHEMA).validate(findings)
     (outage,) = findings["downtime"]["outages"]
