@@ -151,6 +151,7 @@ class SourceConfig(_Table):
 
 class TrafficManagerConfig(_Table):
     delete_body: Literal["empty", "object"] = "empty"
+    dns_answer: Literal["chain", "cname"] = "chain"
 
 
 class EstateConfig(_Table):

@@ -172,6 +172,7 @@ class Estate:
             propagation_s=delays.dns_propagation_s,
             sources=SourceMap(tuple((s.network, Place(s.region, tuple(s.geo))) for s in config.sources)),
             rng=random.Random(config.seed),
+            beyond=config.tm.dns_answer == "chain",
         )
         self.monitor.on_change.append(self.names.changed)
         self.monitor.start()

@@ -62,7 +62,7 @@ DATA_PLANE: tuple[tuple[str, str, str], ...] = (
     ("CheckingEndpoint is served; all degraded is answered as if online; Stopped is not probed until the restart is noticed, or the endpoint disabled and enabled", "D", ""),
     ("Priority, Weighted, Performance, Geographic, MultiValue, Subnet; nested profiles resolve to a single CNAME", "D", "nearness is the great circle between regions [U]; places of clients come from `[[sources]]`"),
     ("NXDOMAIN with the SOA and its minimum of 30 s; NODATA, REFUSED, NOTIMP, EDNS, client subnet, truncation and TCP, TTL 0", "O", "today's name of the SOA's server is a guess [U]"),
-    ("The name server is authoritative for `azurewebsites.net`, too, and gives CNAME and address in one answer, so that it can be asked directly; Traffic Manager's gives the CNAME alone", "O", "a resolver in front sees no difference"),
+    ("The name server is authoritative for `azurewebsites.net`, too, and gives CNAME and address in one answer, so that it can be asked directly", "O", '`[tm] dns_answer = "cname"` gives the CNAME alone, as Traffic Manager does; a resolver in front makes no difference of it'),
     ("A change of the control plane reaches the name server after one propagation delay", "U", "a setting"),
     ("Site names end in an A record on the region's loopback address, without the hops through stamps and clusters", "U", "one port for all regions, because an A record carries none; the monitor takes 80 and 443 for it"),
     ("The 403 of a stopped app and the 404 of an unbound host: status line, headers, length, title, close", "O", "the wording is ours"),

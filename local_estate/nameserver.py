@@ -112,8 +112,10 @@ class NameServer:
         sources: SourceMap | None = None,
         alias_ttl_s: int = zone.CUSTOM_TTL_S,
         rng: random.Random | None = None,
+        beyond: bool = True,
     ) -> None:
         self.propagation_s = propagation_s
+        self._beyond = beyond
         self.port = 0
         self._world, self._health, self._truth = world, health, truth
         self._address_of, self._aliases, self._alias_ttl_s = address_of, dict(aliases), alias_ttl_s
@@ -241,7 +243,8 @@ class NameServer:
         return self._memo.get((key, self._resolved(question).answer))
 
     def _resolved(self, question: Question) -> Reply:
-        return zone.resolve(self.published, question.name, question.rtype, question.source, self._rng)
+        asked = question.name, question.rtype, question.source
+        return zone.resolve(self.published, *asked, self._rng, beyond=self._beyond)
 
     def _datagram(self, wire: bytes, peer: tuple[str | Any, int]) -> None:
         response = self.reply_to(wire, peer[0], 512)

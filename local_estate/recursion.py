@@ -52,6 +52,12 @@ class Learnt:
     rcode: str = "NOERROR"
     soa: Record | None = None
 
+    @property
+    def unfinished(self) -> bool:
+        """It ends in a CNAME, and says nothing of what that leads to."""
+        last = self.sets[-1][0].rtype if self.sets else ""
+        return last == "CNAME" and self.rcode == "NOERROR" and self.soa is None
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -103,7 +109,7 @@ class Memory:
             fresh[first.name.lower().rstrip("."), first.rtype] = Entry(records, min(r.ttl for r in records), now_s)
             if first.rtype == "CNAME":
                 end = first.text.rstrip(".").lower()
-        if (end, rtype) not in fresh and not (rtype == "CNAME" and learnt.sets):
+        if (end, rtype) not in fresh and not (rtype == "CNAME" and learnt.sets) and not learnt.unfinished:
             fresh[end, "*" if learnt.rcode == "NXDOMAIN" else rtype] = _nothing(learnt, now_s)
         self.entries.update({k: e for k, e in fresh.items() if self.policy.lifetime_s(e.ttl) > 0})
         return fresh
@@ -127,6 +133,10 @@ class Memory:
         # Rounded up: a record handed out with TTL 0 would say "do not keep", which nobody said.
         left = max(0, -int(-self._left_s(now_s, entry) // 1)) if self.policy.lifetime_s(entry.ttl) > 0 else 0
         return [Record(r.name, left, r.rtype, r.text) for r in entry.records]
+
+
+UNKNOWN = Entry((), 0, 0.0, negative=True)
+"""What stands for the end of a chain that leads out of all that the upstream knows."""
 
 
 def _nothing(learnt: Learnt, now_s: float) -> Entry:

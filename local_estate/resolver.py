@@ -42,7 +42,7 @@ from local_estate.dnswire import (
     to_wire,
     unreadable,
 )
-from local_estate.recursion import Answer, Entry, Key, Learnt, Memory, Missing, Policy
+from local_estate.recursion import UNKNOWN, Answer, Entry, Key, Learnt, Memory, Missing, Policy
 from local_estate.zone import Record
 
 PATIENCE_S = 2.0  # for one upstream answer, UDP and then TCP
@@ -101,6 +101,10 @@ class Resolver:
                 return found
             try:
                 fresh |= await self._learnt(found)
+            except _Refused:
+                if found.name == name.lower():
+                    return Answer("SERVFAIL")
+                fresh[found.name, found.rtype] = UNKNOWN
             except (dns.exception.DNSException, OSError, EOFError, ValueError, _Useless):
                 return Answer("SERVFAIL")
         return Answer("SERVFAIL")
@@ -120,6 +124,8 @@ class Resolver:
         query.flags &= ~dns.flags.RD
         address, port = self.upstream
         response, _ = await dns.asyncquery.udp_with_fallback(query, address, port=port, timeout=PATIENCE_S)
+        if response.rcode() == dns.rcode.REFUSED:
+            raise _Refused
         if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             raise _Useless
         return self.memory.learn(self._clock(), missing.name, missing.rtype, taken_apart(response))
@@ -172,6 +178,10 @@ class Resolver:
 
 class _Useless(Exception):
     """Upstream answered with neither a yes nor a no."""
+
+
+class _Refused(Exception):
+    """Upstream knows nothing of the zone."""
 
 
 def taken_apart(response: dns.message.Message) -> Learnt:

@@ -3,8 +3,9 @@
     www.proseware.example ─CNAME─> drill.trafficmanager.net ─CNAME─> app.azurewebsites.net ─A─> 127.0.1.1
     zone of the custom domain      Traffic Manager (TTL of the profile)   App Service (TTL 30)
 
-A CNAME is followed as long as it stays inside these zones, in one answer; the rcode is that of the last name (RFC 6604), and a
-negative answer carries the SOA of the zone it comes from. The query-type table is azure-facts §3.2.
+A CNAME is followed as long as it stays inside these zones, in one answer; or, as Traffic Manager's own servers do, only inside
+the zone of the name asked for. The rcode is that of the last name (RFC 6604), and a negative answer carries the SOA of the
+zone it comes from. The query-type table is azure-facts §3.2.
 """
 
 from __future__ import annotations
@@ -126,15 +127,21 @@ def site_hosts(app: WebApp) -> tuple[str, str]:
     return host, f"{name}.scm.{rest}"
 
 
-def resolve(snap: Snapshot, qname: str, qtype: str, source: Source, rng: random.Random) -> Reply:
-    """Answer one question, of class IN. *qname* without the final dot, in any case; it is kept in the first record."""
+def resolve(
+    snap: Snapshot, qname: str, qtype: str, source: Source, rng: random.Random, *, beyond: bool = True
+) -> Reply:
+    """Answer one question, of class IN. *qname* without the final dot, in any case; it is kept in the first record.
+
+    `beyond`: follow a CNAME into another zone of ours, too.
+    """
     name, owner = qname.lower(), qname
+    own = zone_of(snap, name)
     records: list[Record] = []
     by_source = drawn = False
     possible: tuple[str, ...] = ()
     for _ in range(LONGEST_CHAIN):
         apex = zone_of(snap, name)
-        if apex is None:
+        if apex is None or (apex != own and not beyond):
             return (
                 REFUSED if not records else Reply("NOERROR", tuple(records), (), by_source, drawn, possible or (name,))
             )

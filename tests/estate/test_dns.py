@@ -25,6 +25,7 @@ from local_estate.nameserver import DnsFault, DnsKind, NameServer
 from local_estate.places import Place, SourceMap
 from local_estate.topology import Endpoint, Health, Kind, Profile, Status, Subnet, World
 from local_estate.truth import Truth
+from tests.estate.running import QUICK, running
 from tests.estate.small_estate import FQDN, HOST, NO_DELAYS, datagram, resolve, run, small_estate, two_regions
 
 EAST = "app-east.azurewebsites.net"
@@ -112,6 +113,38 @@ def test_each_question_has_its_answer(tmp_path: Path, name: str, rtype: str, exp
             assert not response.flags & dns.flags.RA
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype", "expected"),
+    [
+        (HOST, "A", ("NOERROR", [CUSTOM], [])),
+        (FQDN, "A", ("NOERROR", [PROFILE], [])),
+        (FQDN, "AAAA", ("NOERROR", [PROFILE], [])),
+        (EAST, "A", ("NOERROR", [SITE], [])),
+        (EAST, "AAAA", ("NOERROR", [], [SOA_SITES])),
+        ("nobody.trafficmanager.net", "A", ("NXDOMAIN", [], [SOA_TM])),
+        ("www.example.org", "A", ("REFUSED", [], [])),
+    ],
+)
+def test_the_cname_alone_is_given_where_that_is_asked_for(tmp_path: Path, name: str, rtype: str, expected: Any) -> None:
+    """As Traffic Manager's own servers do it: one record, nothing of another zone."""
+
+    async def scenario() -> None:
+        async with name_server(tmp_path, beyond=False) as (server, _, _):
+            assert shown(await resolve(server.port, name, rtype)) == expected
+
+    run(scenario())
+
+
+def test_a_resolver_puts_together_what_the_authority_gives_in_parts(tmp_path: Path) -> None:
+    """With the CNAME alone from the authority, a resolver in front still leads to the region; the truth log knows the end."""
+    with running(tmp_path, {**QUICK, "tm": {"dns_answer": "cname"}, "resolver": {"count": 1}}) as estate:
+        address = estate.app("eastus")["address"]
+        assert estate.lookup() == ("NOERROR", ())
+        assert estate.lookup(server=estate.ready["resolvers"][0]) == ("NOERROR", (address,))
+        assert estate.control("GET", "/_state").json["answers"][estate.ready["public_host"]] == [address]
+        assert estate.said() == ""
 
 
 def test_the_servers_of_a_zone(tmp_path: Path) -> None:
