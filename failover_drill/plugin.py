@@ -28,6 +28,7 @@ from failover_drill.drill import Drill
 from failover_drill.errors import DrillError, EstateError, Inconclusive, ObjectiveNotMet
 from failover_drill.findings import Findings, Verdict
 from failover_drill.findings_form import ForecastForm
+from failover_drill.guardian import LOG
 from failover_drill.guards import YES_VARIABLE, Consent
 from failover_drill.settings import Settings, load
 from failover_drill.wording import bounded, bounds, duration, held_against, period, share
@@ -142,6 +143,7 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
             _told_by(control),
         )
         request.node.stash[ENDING], request.node.stash[RUN] = ending, run
+        ending.follow(run.directory)
         try:
             stage.follow(run.directory)
             yield run.drill
@@ -215,6 +217,11 @@ class Ending:
         self._last_words: Callable[[str], None] = self._say
         self._shielded = False
         self._at = 0.0
+        self._log = Path(LOG)
+
+    def follow(self, run: Path) -> None:
+        """From now on there is a run, and a guardian who writes there."""
+        self._log = run / LOG
 
     def speak_through(self, say: Callable[[str], None], last_words: Callable[[str], None]) -> None:
         self._say, self._last_words = say, last_words
@@ -241,7 +248,7 @@ class Ending:
     def _leave(self) -> None:
         """End at once. The journal's lock falls to the guardian, which puts back what is left."""
         self._last_words(
-            "left to the guardian: it puts the estate back and writes the report (guardian.log in the run)"
+            f"left to the guardian: it puts the estate back and writes the report; it tells how in {self._log}"
         )
         os._exit(130)
 

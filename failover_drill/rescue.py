@@ -24,7 +24,8 @@ GONE = "the local estate ended with the drill: there is nothing left to put back
 
 def world_of(target: Target) -> World:
     """Return what a restoration talks to, made from the target that a journal names."""
-    return World(target, ArmPlatform(target), DirectAsker(target), NameAsker(target), SystemClock())
+    asker, names = DirectAsker(target), NameAsker(target)
+    return World(target, ArmPlatform(target), asker, names, SystemClock(), lambda: gone(target))
 
 
 def prepare(directory: Path) -> World:
@@ -71,12 +72,11 @@ def rescue(directory: Path, by: str, say: Say, world: World | None = None) -> in
     state = state_of(directory)
     for promise in reversed(state.promises):
         say(f"outstanding: {promise}")
+    differences = [] if gone(state.target) else restore(directory, world or world_of(state.target), by, say)
     if gone(state.target):
         settle(directory, by, GONE)
         say(GONE)
         differences = []
-    else:
-        differences = restore(directory, world or world_of(state.target), by, say)
     from failover_drill.reports import write_reports  # heavy, and nothing that an undo needs
 
     write_reports(directory, analyse(record.read_facts(directory), record.read_objectives(directory)))

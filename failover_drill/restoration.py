@@ -31,13 +31,14 @@ Snapshot = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a restoration talks to; made from the target that the journal names."""
+    """What a restoration talks to; made from the target that the journal names. `gone`: has it ended for good?"""
 
     target: Target
     platform: Platform
     direct: Direct
     names: Names
     clock: Clock
+    gone: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def _compensator(world: World, changes: Changes, own: Journal, limits: Limits, s
         note=note,
         say=say,
         limits=limits,
+        gone=world.gone,
     )
 
 

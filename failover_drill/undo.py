@@ -118,7 +118,7 @@ class Compensator:
     """Redeems promises against the platform.
 
     `act(kind, resource, wanted, held, purpose)` performs one journalled change and returns its promise's id; `note` writes
-    one journal line.
+    one journal line; `gone` says that there is nothing left to wait for.
     """
 
     def __init__(
@@ -133,7 +133,9 @@ class Compensator:
         note: Callable[[str, Mapping[str, Any]], None],
         say: Callable[[str], None],
         limits: Limits,
+        gone: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._gone = gone
         self._target, self._platform, self._direct, self._names, self._clock = target, platform, direct, names, clock
         self._act, self._note, self._say, self._limits = act, note, say, limits
         self._failures: list[str] = []
@@ -154,7 +156,7 @@ class Compensator:
         return self._failures
 
     def _redeem(self, debt: Debt) -> None:
-        if debt.final.id in self._tried:
+        if debt.final.id in self._tried or self._gone():
             return
         self._tried[debt.final.id] = False
         self._tried[debt.final.id] = self._attempt(debt.final)
@@ -204,11 +206,11 @@ class Compensator:
                 reason = error
             else:
                 return True
-            if self._clock.now_ns() >= deadline:
+            self._clock.wait(pause)
+            if self._clock.now_ns() >= deadline or self._gone():
                 self._failures.append(f"{promise}: {reason}")
                 self._say(f"could not put back {promise}: {reason}")
                 return False
-            self._clock.wait(pause)
             pause = min(pause * 2, BACKOFF_MAX_S)
 
     def _prepare(self, promise: Promise) -> None:
@@ -289,7 +291,7 @@ class Compensator:
     def _until(self, holds: Callable[[], bool], budget_s: float) -> bool:
         deadline = self._clock.now_ns() + int(budget_s * 1e9)
         while not holds():
-            if self._clock.now_ns() >= deadline:
+            if self._clock.now_ns() >= deadline or self._gone():
                 return False
             self._clock.wait(self._limits.poll_s)
         return True

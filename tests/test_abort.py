@@ -78,6 +78,7 @@ def undone(writes: list[str]) -> list[str]:
     return after
 
 
+EXPIRED = "run-6 ann@elsewhere:1 until 2001-01-01T00:00:00Z"
 THIEF = "run-7 bob@elsewhere:1 until 2999-01-01T00:00:00Z"
 Stop = Callable[[ArmPlatform, Target, Path], object]
 STOPS: Mapping[str, tuple[Stop, str]] = {
@@ -103,17 +104,21 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", STOPS)
 def test_stopped_between_two_steps(case: str, stage: Estate, tmp_path: Path) -> None:
-    """With the primary down already: no act follows, the estate is put back, the report says why; what stopped it stays."""
+    """With the primary down already: no act follows, the estate is put back, the report says why; what stopped it stays.
+
+    The drill had taken over a lock that had expired.
+    """
     stop, said = STOPS[case]
     before, switch = settings_of(state(stage)), tmp_path / "STOP"
-    drill = start_drill(
-        tmp_path,
-        stage.file,
-        feature="benchmarks/safety/acts.feature",
-        environment={"FAILOVER_DRILL__SAFETY__KILL_SWITCH": str(switch)},
-    )
     with open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _):
         platform = ArmPlatform(target)
+        platform.set_tag(target.profile_id, LOCK_TAG, EXPIRED)
+        drill = start_drill(
+            tmp_path,
+            stage.file,
+            feature="benchmarks/safety/acts.feature",
+            environment={"FAILOVER_DRILL__SAFETY__KILL_SWITCH": str(switch)},
+        )
         await_journal(tmp_path, "outcome", id="journal-deed-2", outcome="ok")
         stop(platform, target, switch)
         output, _ = drill.communicate(timeout=110)
@@ -131,6 +136,7 @@ def test_stopped_between_two_steps(case: str, stage: Estate, tmp_path: Path) -> 
     lines = [json.loads(line) for line in (run / "journal.jsonl").read_text("utf-8").splitlines()]
     aborted = next(n for n, line in enumerate(lines) if line["kind"] == "aborted")
     assert said.format(switch=switch) in lines[aborted]["reason"]
+    assert next(line["before"]["state"] for line in lines if line.get("verb") == "take lock") == EXPIRED
     assert {"stop app"} <= {line["verb"] for line in lines[:aborted] if line["kind"] == "promise"}
     assert not [line for line in lines[aborted:] if line["kind"] == "promise" and line["purpose"] == "deed"]
     assert said.format(switch=switch) in json.loads((run / "findings.json").read_text("utf-8"))["drill"]["interrupted"]

@@ -25,6 +25,7 @@ from failover_drill.journal import FILE, FORMAT, Journal, read
 from failover_drill.record import boot_id
 from failover_drill.restoration import state_of
 from failover_drill.settings import Settings
+from failover_drill.target import Target
 from failover_drill.targets import open_target
 from failover_drill.undo import Limits
 from tests.hooks import TOKEN, hook
@@ -137,9 +138,10 @@ def test_machine_lost(stage: Estate, tmp_path: Path) -> None:
     assert run is not None
     assert kept(stage) != before
 
+    written = stage.writes()
     refused = start_drill(tmp_path, stage.file, feature=ACTS)
     output, _ = refused.communicate(timeout=120)
-    assert refused.returncode == 1
+    assert (refused.returncode, stage.writes()) == (1, written)
     assert f"run `failover-drill restore {run}`" in output
 
     shown = restore(run, stage, "--dry-run")
@@ -209,6 +211,36 @@ def test_an_undo_that_fails(stage: Estate, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.timeout(120)
+def test_an_estate_that_ends_meanwhile(tmp_path: Path) -> None:
+    """A local estate that ends while it is being put back is not waited for: the run is settled, and says why."""
+    with (
+        estate(tmp_path / "estate", COLD) as own,
+        open_target(Settings(), "local", own.file, tmp_path / "log") as (t, _),
+    ):
+        run = died_in(tmp_path, t, "app", t.primary.app_id, "Running", "Stopped")
+        own.control("POST", "/_faults", {"kind": "control_throttled", "operation": "WebApps_Start"})
+        ArmPlatform(t).stop(t.primary.app_id)
+        said: list[str] = []
+        code: list[int] = []
+        rescuer = threading.Thread(target=lambda: code.append(rescue.rescue(run, "test", said.append)), daemon=True)
+        rescuer.start()
+        until_written(run / "restoration-001.jsonl", "429")
+        own.process.terminate()
+        own.process.wait(20)
+        rescuer.join(60)
+    assert code == [0]
+    assert said[-2:] == [rescue.GONE, "the estate is as it was"]
+    assert state_of(run).restored
+
+
+def until_written(path: Path, text: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text("utf-8")):
+        assert time.monotonic() < deadline, f"{text} is not in {path} within {seconds:g} s"
+        time.sleep(0.05)
+
+
 @pytest.mark.timeout(200)
 def test_a_call_that_takes_effect_late(stage: Estate, tmp_path: Path) -> None:
     """A change that was under way when the drill died, and lands after its undo was found needless, is put back all the same.
@@ -218,16 +250,7 @@ def test_a_call_that_takes_effect_late(stage: Estate, tmp_path: Path) -> None:
     before = kept(stage)
     with open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _):
         platform = ArmPlatform(target)
-        run = tmp_path / "reports" / "drill" / "run"
-        run.mkdir(parents=True)
-        journal = Journal(run / FILE)
-        journal.append("header", header(target.primary.name, target.secondary.name, asdict(target)))
-        snapshot = {i: platform.snapshot(i) for i in resources(target)}
-        journal.append("snapshot", {"resources": snapshot})
-        undo = {"kind": "endpoint", "resource": target.primary.endpoint_id, "wanted": "Enabled"}
-        promise = {"id": "p1", "verb": "disable endpoint", "resource": undo["resource"], "region": target.primary.name}
-        journal.append("promise", {**promise, "purpose": "deed", "before": {"state": "Enabled"}, "undo": undo})
-        journal.close()
+        run = died_in(tmp_path, target, "endpoint", target.primary.endpoint_id, "Enabled", "Disabled")
         world = rescue.prepare(run)
         stage.control("POST", "/_faults", {"kind": "control_late", "late_s": 2.0, "operation": "Endpoints_Update"})
         late = threading.Thread(
@@ -246,6 +269,20 @@ def test_a_call_that_takes_effect_late(stage: Estate, tmp_path: Path) -> None:
         assert any(line.startswith("looking again in") for line in said)
         carried = [e for e in stage.truth("write") if e.get("carried_out") and e["path"].endswith("/eastus")]
         assert len(carried) >= 2, "the late call must have landed for this to prove anything"
+
+
+def died_in(where: Path, target: Target, kind: str, resource: str, before: str, wanted: str) -> Path:
+    """The run of a drill that died in the middle of its first call: to make a resource of the primary as *wanted*."""
+    run = where / "reports" / "drill" / "run"
+    run.mkdir(parents=True)
+    journal, platform = Journal(run / FILE), ArmPlatform(target)
+    journal.append("header", header(target.primary.name, target.secondary.name, asdict(target)))
+    journal.append("snapshot", {"resources": {i: platform.snapshot(i) for i in resources(target)}})
+    undo = {"kind": kind, "resource": resource, "wanted": before}
+    promise = {"id": "p1", "verb": f"make {wanted}", "resource": resource, "region": target.primary.name}
+    journal.append("promise", {**promise, "purpose": "deed", "before": {"state": before}, "undo": undo})
+    journal.close()
+    return run
 
 
 def header(primary: str, secondary: str, target: dict[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.mgmt.trafficmanager.models import Profile, ProfileProperties
 
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.blocked_times import blocked
@@ -20,7 +21,7 @@ from failover_drill.lock import Lock, alone_here
 from failover_drill.platform import Permission
 from failover_drill.preflight import rehearse
 from failover_drill.settings import CalendarTable, SafetyTable, Settings
-from failover_drill.target import Target
+from failover_drill.target import Target, group_name, resource_name
 from failover_drill.targets import open_target
 from failover_drill.undo import LOCK_TAG
 from tests.stage import COLD, Estate, await_journal, estate, run_drill, start_drill
@@ -209,7 +210,18 @@ def _stopped_group(platform: ArmPlatform, target: Target) -> None:
     platform.set_tag(group_of(target.profile_id), STOP_TAG, "incident 4711")
 
 
+def _profile(status: str) -> Tagging:
+    """What no verb of a drill does: switch the whole profile."""
+
+    def switch(platform: ArmPlatform, target: Target) -> object:
+        changed = Profile(properties=ProfileProperties(profile_status=status))
+        return platform._names.profiles.update(group_name(target.profile_id), resource_name(target.profile_id), changed)
+
+    return switch
+
+
 def _mended(platform: ArmPlatform, target: Target) -> None:
+    _profile("Enabled")(platform, target)
     profile, app = target.profile_id, target.secondary.app_id
     for place in (profile, group_of(profile)):
         platform.remove_tag(place, STOP_TAG, "")
@@ -247,10 +259,15 @@ def _mended(platform: ArmPlatform, target: Target) -> None:
             id="locked by no drill",
         ),
         pytest.param(_tag_profile(LOCK_TAG, str(Lock("run-7", "ann@build", 1.0))), "", id="an expired lock"),
+        pytest.param(
+            _profile("Disabled"),
+            "steady state does not hold: the profile proseware.trafficmanager.net is Disabled",
+            id="the profile is disabled",
+        ),
     ],
 )
 def test_tags(stage: Estate, target: Target, tagging: Tagging, said: str, tmp_path: Path) -> None:
-    """Tags release a resource, stop all drills, and lock the target."""
+    """Tags release a resource, stop all drills, and lock the target; a disabled profile serves nobody."""
     platform = ArmPlatform(target)
     tagging(platform, target)
     try:
