@@ -8,4 +8,6 @@ pytest_plugins = (
     "steps.traffic",
     "steps.objectives",
     "steps.safety",
+    "steps.faults",
+    "steps.readiness",
 )

@@ -18,14 +18,18 @@ def enable(target: Target, role: Role) -> tuple[Change, ...]:
     return (Change(APP, target.region(role).app_id, RUNNING, Segment.ENABLE_SECONDARY),)
 
 
+def enlist(target: Target, role: Role) -> tuple[Change, ...]:
+    """Enable the region's endpoint beside the other's: priorities decide who is answered."""
+    return (Change(ENDPOINT, target.region(role).endpoint_id, ENABLED, Segment.SWITCH_DNS),)
+
+
 def point_dns_at(target: Target, role: Role) -> tuple[Change, ...]:
     """Act 3: enable the region's endpoint, then disable the other's.
 
     In this order: with both disabled the name would not exist, and that answer is cached for 30 s (azure-facts §3.3).
     """
-    region = target.region(role)
-    others = (r for r in target.regions if r is not region)
+    others = (r for r in target.regions if r is not target.region(role))
     return (
-        Change(ENDPOINT, region.endpoint_id, ENABLED, Segment.SWITCH_DNS),
+        *enlist(target, role),
         *(Change(ENDPOINT, other.endpoint_id, DISABLED, Segment.SWITCH_DNS) for other in others),
     )

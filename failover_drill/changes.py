@@ -9,20 +9,23 @@ The same code serves the drill, and whoever puts things back after it: each with
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from failover_drill import telemetry
 from failover_drill.clock import Clock
 from failover_drill.errors import PlatformError, Unsafe
 from failover_drill.facts import Mark, Segment
 from failover_drill.journal import Journal
-from failover_drill.platform import Platform, Receipt
+from failover_drill.platform import Faults, Platform, Receipt
 from failover_drill.target import Target, resource_name
-from failover_drill.undo import APP, DEED, ENDPOINT, LOCK, LOCK_TAG
+from failover_drill.undo import APP, DEED, ENDPOINT, FAULT, INJECTION, LOCK, LOCK_TAG, PREPARATION
 
 ENABLED, DISABLED = "Enabled", "Disabled"
 RUNNING, STOPPED = "Running", "Stopped"
+ON = "on"  # of a fault; "" is over
+ACTS = frozenset({DEED, PREPARATION, INJECTION})  # what a drill does of its own will
+DISRUPTIVE = frozenset({DEED, INJECTION})  # the first of them is t0
 VERBS = {
     (APP, RUNNING): "start app",
     (APP, STOPPED): "stop app",
@@ -33,9 +36,10 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Bring one resource, an app or an endpoint, to the wanted state.
+    """Bring one resource, an app or an endpoint, to the wanted state; or a fault upon it.
 
-    For a lock, `wanted` is the tag's value, "" to free it, and `held` the value that is ours to take away.
+    For a lock, `wanted` is the tag's value, "" to free it, and `held` the value that is ours to take away. For a fault, `wanted`
+    is "on", or "" to end it, `held` its id, "KIND.…", and `request` what the estate is asked for.
     """
 
     kind: str
@@ -43,9 +47,12 @@ class Change:
     wanted: str
     segment: Segment | None = None
     held: str = ""
+    request: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def verb(self) -> str:
+        if self.kind == FAULT:
+            return f"{'inject' if self.wanted else 'end'} {self.held.partition('.')[0]}"
         if self.kind == LOCK:
             return "take lock" if self.wanted else "free lock"
         return VERBS[self.kind, self.wanted]
@@ -67,22 +74,32 @@ class Changes:
     """The only way to the platform's writing verbs."""
 
     def __init__(
-        self, target: Target, platform: Platform, clock: Clock, journal: Journal, say: Callable[[str], None]
+        self,
+        target: Target,
+        platform: Platform,
+        faults: Faults,
+        clock: Clock,
+        journal: Journal,
+        say: Callable[[str], None],
     ) -> None:
-        self._target, self._platform, self._clock, self._journal, self._say = target, platform, clock, journal, say
+        self._target, self._platform, self._faults = target, platform, faults
+        self._clock, self._journal, self._say = clock, journal, say
         self.made = 0  # how many changes were promised
         self.begun = False  # has the first deed been sent?
+        self.newest_s = 0.0  # when the newest change was sent, epoch seconds
         self.before_deed: Callable[[], None] = lambda: None  # what must be so before a deed; raises where it is not
 
-    def read(self, kind: str, resource: str) -> str:
-        """Return what `current` does. Raises PlatformError."""
-        return current(self._platform, kind, resource)
+    def read(self, change: Change) -> str:
+        """Return the present state of what *change* is about, as `current` does; of a fault "on" or "". Raises PlatformError."""
+        if change.kind == FAULT:
+            return ON if self._faults.on(change.held) else ""
+        return current(self._platform, change.kind, change.resource)
 
     def ensure(self, change: Change, purpose: str = DEED) -> None:
         """Make *change* unless it is so already. Raises Unsafe outside the blast radius, PlatformError where it is refused."""
-        if purpose == DEED:
+        if purpose in ACTS:
             self.before_deed()
-        before = self.read(change.kind, change.resource)
+        before = self.read(change)
         if before == change.wanted:
             self._say(f"{resource_name(change.resource)} is {before} already")
         else:
@@ -93,8 +110,8 @@ class Changes:
         if change.resource.lower() not in self._target.blast_radius:
             raise Unsafe(f"{change.resource} is outside the blast radius: only what drill.toml lists may be changed")
         promise = self._promise(change, before, purpose)
-        sent_ns = self._clock.now_ns()
-        if purpose == DEED and not self.begun:
+        sent_ns, self.newest_s = self._clock.now_ns(), self._clock.wall_s()
+        if purpose in DISRUPTIVE and not self.begun:
             self.begun = True
             self._journal.append("milestone", {"mark": Mark.FAULT.value, "at_ns": sent_ns, "note": str(change)})
         with telemetry.within(str(change), resource_id=change.resource, promise=promise):
@@ -119,6 +136,7 @@ class Changes:
             "before": {"state": before},
             "segment": change.segment.value if change.segment else None,
             "undo": _undo(change, before),
+            **({"request": change.request} if change.request else {}),
         }
         self._journal.append("promise", fields, sync=True)
         return promise
@@ -127,6 +145,8 @@ class Changes:
         return next((r.name for r in self._target.regions if resource in {r.app_id, r.endpoint_id}), "")
 
     def _call(self, change: Change) -> Receipt:
+        if change.kind == FAULT:
+            return self._switch(change)
         if change.kind == LOCK and change.wanted:
             return self._platform.set_tag(change.resource, LOCK_TAG, change.wanted)
         if change.kind == LOCK:
@@ -136,6 +156,13 @@ class Changes:
         if change.wanted == RUNNING:
             return self._platform.start(change.resource)
         return self._platform.stop(change.resource)
+
+    def _switch(self, change: Change) -> Receipt:
+        if change.wanted:
+            self._faults.set(change.request)
+        else:
+            self._faults.end(change.held)
+        return Receipt()
 
     def _refused(self, promise: str, sent_ns: int, change: Change, error: PlatformError) -> None:
         """Record a call that ended in an error; go on where reading again shows that it happened all the same."""
@@ -150,7 +177,7 @@ class Changes:
     def _settled(self, change: Change) -> str:
         """Read again after an unknown outcome; "" where even that fails."""
         try:
-            return self.read(change.kind, change.resource)
+            return self.read(change)
         except PlatformError:
             return ""
 
@@ -174,4 +201,6 @@ def _undo(change: Change, before: str) -> dict[str, str]:
     """Return how to undo *change*. A lock is freed, not given back: one that was stolen had expired."""
     if change.kind == LOCK:
         return {"kind": LOCK, "resource": change.resource, "wanted": "", "held": change.wanted}
+    if change.kind == FAULT:
+        return {"kind": FAULT, "resource": change.resource, "wanted": "", "held": change.held}
     return {"kind": change.kind, "resource": change.resource, "wanted": before}

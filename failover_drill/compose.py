@@ -21,6 +21,7 @@ from failover_drill import guardian, guards, lock, notify_post, record, telemetr
 from failover_drill.abort import conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
+from failover_drill.adapters.estate import EstateFaults
 from failover_drill.adapters.load import Load
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
@@ -33,7 +34,7 @@ from failover_drill.forecast import Kind
 from failover_drill.interrupts import held
 from failover_drill.journal import FILE, FORMAT, Journal
 from failover_drill.predict import foretell
-from failover_drill.preflight import NOTHING, admission, refuse_if_unrestored
+from failover_drill.preflight import NOTHING, admission, readiness, refuse_if_unrestored
 from failover_drill.reports import write_reports
 from failover_drill.samples import archive
 from failover_drill.settings import Settings, status_ranges
@@ -153,8 +154,10 @@ class Run:
         self.drill = Drill(
             target,
             self.platform,
+            EstateFaults(target.control_url),
             direct,
             names,
+            readiness(settings, target, say),
             self._load,
             self._clock,
             self.journal,

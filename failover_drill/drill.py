@@ -16,21 +16,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 from failover_drill import abort, acts, findings, interrupts, lock, record, restoration
 from failover_drill import journal as journals
-from failover_drill.changes import RUNNING, STOPPED, Change, Changes
+from failover_drill.changes import DISABLED, ON, RUNNING, STOPPED, Change, Changes
+from failover_drill.claims import Claim
 from failover_drill.clock import Clock
 from failover_drill.errors import Aborted, DrillError, Inconclusive, ObjectiveNotMet, Unsafe
 from failover_drill.facts import Mark, Objectives
+from failover_drill.faults import Fault
 from failover_drill.findings import Findings, Verdict
 from failover_drill.guards import Guards, resources
 from failover_drill.journal import Journal
-from failover_drill.platform import Direct, Names, Platform, Traffic
+from failover_drill.looking import Looking
+from failover_drill.platform import Direct, Faults, Names, Platform, Traffic
+from failover_drill.readiness import Readiness
+from failover_drill.recovery import KNOWN_BAD
 from failover_drill.target import Region, Role, Target
-from failover_drill.undo import LOCK, LOCKING, Limits, outstanding
+from failover_drill.undo import (
+    DEED,
+    DRAIN_MARGIN_S,
+    ENDPOINT,
+    FAULT,
+    INJECTION,
+    LOCK,
+    LOCKING,
+    PREPARATION,
+    WAKING,
+    Limits,
+    outstanding,
+)
 
 RECENT_S = 3.0  # what "just now" means of users
+ONLINE = "Online"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +76,17 @@ class Safety:
     abort: abort.Conditions = field(default_factory=abort.Conditions)
 
 
-class Drill:
+class Drill(Looking):
     """One run of one playbook on one target. Made by the composition root; steps call its verbs."""
 
     def __init__(
         self,
         target: Target,
         platform: Platform,
+        faults: Faults,
         direct: Direct,
         names: Names,
+        readiness: Readiness,
         traffic: Traffic,
         clock: Clock,
         journal: Journal,
@@ -74,14 +95,14 @@ class Drill:
         safety: Safety,
         say: Callable[[str], None],
     ) -> None:
-        self.target = target
+        super().__init__(target, platform, direct, names, readiness)
         self._guards, self._safety, self._abort = safety.guards, safety, safety.abort
         self.directory: Path = journal.path.parent
-        self._platform, self._direct, self._names, self._traffic = platform, direct, names, traffic
-        self._clock, self._journal, self._objectives, self._waits, self._say = clock, journal, objectives, waits, say
+        self._traffic, self._clock, self._journal = traffic, clock, journal
+        self._objectives, self._waits, self._say = objectives, waits, say
         self._snapshot: dict[str, Mapping[str, object]] = {}
-        self._world = restoration.World(target, platform, direct, names, clock)
-        self._changes = Changes(target, platform, clock, journal, say)
+        self._world = restoration.World(target, platform, faults, direct, names, clock)
+        self._changes = Changes(target, platform, faults, clock, journal, say)
         self._changes.before_deed = self.go_on
         self._admitted = False
         self._measuring = False  # were users ever to be measured?
@@ -110,14 +131,15 @@ class Drill:
         """Write the lock, and see whether it is still ours once every other write that began meanwhile has landed."""
         profile = self.target.profile_id
         mine = lock.Lock(self.directory.name, lock.owner(), self._clock.wall_s() + self._safety.lock_s)
-        before = self._changes.read(LOCK, profile)
+        take = Change(LOCK, profile, str(mine))
+        before = self._changes.read(take)
         reason = lock.refusal(before, self._clock.wall_s())
         if reason:
             raise Unsafe(reason)
         self._lock = str(mine)
-        self._changes.make(Change(LOCK, profile, self._lock), before, LOCKING)
+        self._changes.make(take, before, LOCKING)
         self._clock.wait(self._safety.lock_settle_s)
-        found = self._changes.read(LOCK, profile)
+        found = self._changes.read(take)
         if found != self._lock:
             raise Unsafe(f"another drill took the lock at the same moment: {found or 'it was removed'}")
         changed = restoration.differing(self._snapshot, self._platform)
@@ -196,6 +218,46 @@ class Drill:
                 f"under the objective of {self._objectives.availability:.4g}"
             )
 
+    # ---- what a scenario needs beforehand, and what it does to the estate ------------------------------------------
+
+    def make_hot_standby(self, role: Role) -> None:
+        """Let the region stand by: its app serves, its endpoint is enabled, and Traffic Manager finds it Online."""
+        self._make(acts.enable(self.target, role), PREPARATION)
+        self._await_serving(self.target.region(role))
+        self._make(acts.enlist(self.target, role), PREPARATION)
+        self.await_health(role, ONLINE)
+
+    def move_users(self, role: Role) -> None:
+        """Move users to the region without loss: it serves, names lead there, caches have followed; then the other is stopped.
+
+        Preparation: the recovery time of what the scenario does later is measured apart from it, the downtime is not.
+        """
+        region = self.target.region(role)
+        self._make(acts.enable(self.target, role), PREPARATION)
+        self._await_serving(region)
+        self._make(acts.point_dns_at(self.target, role), PREPARATION)
+        for vantage in self._names.vantages:
+            self._until_named(vantage, region)
+        self.let_caches_follow()
+        for other in (each for each in Role if each is not role):
+            self._make(acts.disable(self.target, other), PREPARATION)
+            self._await_app(self.target.region(other), STOPPED)
+
+    def inject(self, fault: Fault) -> None:
+        """Inject a fault, until the estate is put back or `end_faults`. Raises PlatformError on a target that has none."""
+        serving = self._names.ask("authority").region
+        held = f"{fault.kind}.{uuid4().hex[:12]}"
+        request = fault.request(self.target, held)
+        change = Change(FAULT, fault.resource(self.target), ON, held=held, request=request)
+        self._changes.ensure(change, INJECTION if fault.disrupts(self.target, serving) else PREPARATION)
+
+    def end_faults(self) -> None:
+        """End every fault that this drill injected, newest first. Raises DrillError where one goes on."""
+        owed = [p for p in outstanding(journals.read(self._journal.path)) if p.kind == FAULT]
+        failures = restoration.redeem(owed, self._world, self._changes, self._journal, self.limits(), self._say)
+        if failures:
+            raise DrillError(f"a fault is not over: {'; '.join(failures)}")
+
     # ---- the playbook's acts -----------------------------------------------------------------------------------
 
     def disable(self, role: Role) -> None:
@@ -214,74 +276,103 @@ class Drill:
         """Start the region's app, where it is not running, and wait until it serves when asked directly (playbook 2)."""
         region = self.target.region(role)
         self._make(acts.enable(self.target, role))
-        self._await_app(region, RUNNING)
-        self._until(
-            lambda: self._direct.ask(region).good,
-            self._waits.serve_s,
-            lambda: (
-                f"{region.name} does not serve {self._waits.serve_s:g} s after its app was started: "
-                f"it answers {self._direct.ask(region).said}"
-            ),
-        )
+        self._await_serving(region)
         self._mark(Mark.SECONDARY_ENABLED, f"{region.name} answers {self._direct.ask(region).said}")
 
     def point_dns_at(self, role: Role) -> None:
-        """Enable the region's endpoint, disable the other's, and wait until the authority follows (playbook 3)."""
+        """Enable the region's endpoint, disable the other's, and wait until the authority follows (playbook 3).
+
+        An endpoint that was left enabled while its app was stopped is not probed, so not answered, until Traffic Manager notices
+        the restart; disabled and enabled again it is at once (azure-facts §3.6).
+        """
         region = self.target.region(role)
+        state = self._platform.endpoint_state(region.endpoint_id)
+        if state.enabled and state.health == "Stopped":
+            self._make([Change(ENDPOINT, region.endpoint_id, DISABLED)], WAKING)
         self._make(acts.point_dns_at(self.target, role))
         self._until_named("authority", region)
         self._mark(Mark.AUTHORITY_SWITCHED, f"the authority answers {region.name}")
 
+    def await_names(self, role: Role) -> None:
+        """Wait until the authority and every watched resolver lead to the region. Raises ObjectiveNotMet."""
+        region = self.target.region(role)
+        authority, *resolvers = self._names.vantages
+        self._until_named(authority, region)
+        self._mark(Mark.AUTHORITY_SWITCHED, f"the authority answers {region.name}")
+        for vantage in resolvers:
+            self._until_named(vantage, region)
+        self._mark(Mark.RESOLVERS_SWITCHED, f"every watched resolver answers {region.name}")
+
     def complete(self, role: Role) -> None:
-        """Wait until every watched resolver leads to the region and users are served steadily again.
+        """Wait until names lead to the region everywhere and users are served steadily again.
 
         Raises ObjectiveNotMet where that has not happened within the waiting time.
         """
-        region = self.target.region(role)
-        for vantage in self._names.vantages[1:]:
-            self._until_named(vantage, region)
-        self._mark(Mark.RESOLVERS_SWITCHED, f"every watched resolver answers {region.name}")
+        self.await_names(role)
         self._until(
-            lambda: self.findings().recovery.recovered,
+            self._recovered,
             self._waits.complete_s,
             lambda: f"users were not served steadily again within {self._waits.complete_s:g} s of the switch",
             self._waits.glance_s,
         )
 
+    def _recovered(self) -> bool:
+        """Have users recovered, and been watched for the stabilisation time since the newest change? It may not show yet."""
+        found = self.findings()
+        watched_s = 0.0 if found.traffic.ended is None else found.traffic.ended - self._changes.newest_s
+        return found.recovery.recovered and watched_s >= self._objectives.stabilisation_s
+
+    def await_health(self, role: Role, health: str, within_s: float | None = None) -> None:
+        """Wait until Traffic Manager's monitor says *health* of the region's endpoint: confirm_s, unless told how long.
+
+        Raises ObjectiveNotMet. A health that tells of a loss, after a fault, is its detection.
+        """
+        within_s = self._waits.confirm_s if within_s is None else within_s
+        endpoint = self.target.region(role).endpoint
+        self._until(
+            lambda: self._health(role) == health,
+            within_s,
+            lambda: (
+                f"Traffic Manager does not find {endpoint} {health} within {within_s:g} s: it is {self._health(role)}"
+            ),
+        )
+        if self._changes.begun and health in KNOWN_BAD:
+            self._mark(Mark.DETECTED, f"Traffic Manager finds {endpoint} {health}")
+
+    def await_users(self, role: Role, within_s: float) -> None:
+        """Wait until users who honour the TTL are served by this region alone. Raises ObjectiveNotMet after *within_s*."""
+        region = self.target.region(role)
+        self._until(
+            lambda: self._serving() == {region.name},
+            within_s,
+            lambda: f"users are served by {_told(self._serving())} {within_s:g} s later; want {region.name}",
+            self._waits.glance_s,
+        )
+
+    def let_pass(self, seconds: float) -> None:
+        """Go on after so many seconds, with abort conditions watched meanwhile."""
+        until_ns = self._clock.now_ns() + int(seconds * 1e9)
+        self._until(lambda: self._clock.now_ns() >= until_ns, seconds + 1, lambda: "")
+
+    def let_caches_follow(self) -> None:
+        """Wait until every cache that honours the TTL has asked anew since the last change of names."""
+        self.let_pass(self._platform.profile_state(self.target.profile_id).ttl_s + DRAIN_MARGIN_S)
+
     # ---- the playbook's verifications --------------------------------------------------------------------------
-
-    def verify_app(self, role: Role, state: str) -> None:
-        """Raise ObjectiveNotMet unless the control plane shows *state* and the region answers accordingly."""
-        region = self.target.region(role)
-        shown, answer = self._platform.app_state(region.app_id).state, self._direct.ask(region)
-        if shown != state or answer.good != (state == RUNNING):
-            raise ObjectiveNotMet(f"{region.app} in {region.name} is {shown} and answers {answer.said}; want {state}")
-
-    def verify_profile_points_at(self, role: Role) -> None:
-        """Raise ObjectiveNotMet unless only this region's endpoint can be answered."""
-        region = self.target.region(role)
-        profile = self._platform.profile_state(self.target.profile_id)
-        served = {r.name for r in self.target.regions if profile.endpoints[r.endpoint].enabled}
-        if not profile.enabled or served != {region.name}:
-            raise ObjectiveNotMet(
-                f"profile {self.target.profile_fqdn} points at {', '.join(sorted(served)) or 'nothing'}; want {region.name}"
-            )
-
-    def verify_names(self, role: Role) -> None:
-        """Raise ObjectiveNotMet unless the authority and every watched resolver lead to the region."""
-        region = self.target.region(role)
-        for vantage in self._names.vantages:
-            answer = self._names.ask(vantage)
-            if answer.region != region.name:
-                said = answer.region or ", ".join(answer.addresses) or answer.rcode
-                raise ObjectiveNotMet(f"{vantage} answers {self.target.public_host} with {said}; want {region.name}")
 
     def verify_users_served_by(self, role: Role) -> None:
         """Raise ObjectiveNotMet unless the users who honour the TTL were served by this region alone just now."""
         region = self.target.region(role)
-        served = record.regions_serving(record.read_facts(self.directory), self._objectives.judged, RECENT_S)
+        served = self._serving()
         if served != {region.name}:
-            raise ObjectiveNotMet(f"users are served by {', '.join(sorted(served)) or 'nobody'}; want {region.name}")
+            raise ObjectiveNotMet(f"users are served by {_told(served)}; want {region.name}")
+
+    def _serving(self) -> set[str]:
+        return record.regions_serving(record.read_facts(self.directory), self._objectives.judged, RECENT_S)
+
+    def verify(self, claim: Claim) -> None:
+        """Hold a claim against the findings so far. Raises ObjectiveNotMet or Inconclusive."""
+        claim(self.findings())
 
     def verify_recovery_time(self) -> None:
         """Raise ObjectiveNotMet, or Inconclusive, unless the recovery time is surely within its objective."""
@@ -357,9 +448,9 @@ class Drill:
 
     # ---- how a change is made ----------------------------------------------------------------------------------
 
-    def _make(self, wanted: Iterable[Change]) -> None:
+    def _make(self, wanted: Iterable[Change], purpose: str = DEED) -> None:
         for change in wanted:
-            self._changes.ensure(change)
+            self._changes.ensure(change, purpose)
 
     # ---- waiting and marking -----------------------------------------------------------------------------------
 
@@ -368,6 +459,17 @@ class Drill:
             lambda: self._platform.app_state(region.app_id).state == state,
             self._waits.confirm_s,
             lambda: f"{region.app} is not {state} {self._waits.confirm_s:g} s after it was asked to be",
+        )
+
+    def _await_serving(self, region: Region) -> None:
+        self._await_app(region, RUNNING)
+        self._until(
+            lambda: self._direct.ask(region).good,
+            self._waits.serve_s,
+            lambda: (
+                f"{region.name} does not serve {self._waits.serve_s:g} s after its app was started: "
+                f"it answers {self._direct.ask(region).said}"
+            ),
         )
 
     def _until_named(self, vantage: str, region: Region) -> None:
@@ -397,3 +499,7 @@ class Drill:
     def _mark(self, mark: Mark, note: str, at_ns: int | None = None) -> None:
         at = self._clock.now_ns() if at_ns is None else at_ns
         self._journal.append("milestone", {"mark": mark.value, "at_ns": at, "note": note})
+
+
+def _told(regions: set[str]) -> str:
+    return ", ".join(sorted(regions)) or "nobody"

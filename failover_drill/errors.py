@@ -5,6 +5,7 @@
     ├── Unsafe                 a guard refused before anything was touched
     ├── PlatformError          a control-plane call failed (operation, resource id, whether the outcome is known)
     ├── EstateError            the local estate could not be started or reached
+    │   └── EstateSilent       it did not answer: nobody knows whether it did what it was asked for
     ├── JournalError           a run's record is missing, torn or tampered with
     ├── Interrupted            the drill was told to stop, and stops after undoing what it did
     │   └── Aborted            an abort condition or the kill switch told it
@@ -45,6 +46,10 @@ class PlatformError(DrillError):
 
 class EstateError(DrillError):
     """The local estate could not be started or reached."""
+
+
+class EstateSilent(EstateError):
+    """The local estate did not answer: what it was asked for may have happened."""
 
 
 class JournalError(DrillError):

@@ -175,7 +175,7 @@ class Action:
     verb: str  # "stop app", "start app", "enable endpoint", "disable endpoint", …
     resource: str  # full ARM resource id
     region: str
-    purpose: str  # "deed" or "undo"
+    purpose: str  # "deed", "undo"; "preparation", "fault"; "lock", "wake"
     promised_ns: int
     sent_ns: int | None = None
     done_ns: int | None = None
@@ -277,6 +277,20 @@ class Facts:
     forecasts: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # by kind of failover, made before the first change (forecast.Forecast.to_dict); empty where none was made
+
+    @property
+    def destination(self) -> str:
+        """The region that users are moved to: the one whose endpoint was first enabled, else the secondary.
+
+        In a failback that is the primary: what had moved users away before was preparation, and no deed.
+        """
+        enabled = [a for a in self.actions if a.purpose == "deed" and a.verb == "enable endpoint"]
+        return self.primary if enabled and enabled[0].region == self.primary else self.secondary
+
+    @property
+    def origin(self) -> str:
+        """The region that users are moved from."""
+        return self.secondary if self.destination == self.primary else self.primary
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,9 +317,9 @@ class PopulationForm:
     regions: tuple[RegionShare, ...]
     outcomes: Mapping[str, int]
     cut_over: float | None
-    """First good answer of the secondary after t0, before anything was undone."""
+    """First good answer of the region that users were moved to, after t0, before anything was undone."""
     left_primary: float | None
-    """Last good answer of the primary after t0, before anything was undone; None: none."""
+    """Last good answer of the region that they were moved from, after t0, before anything was undone; None: none."""
     came_back: bool
     """No outage of it was still open when the run ended, or when the undoing began."""
 
@@ -374,7 +374,7 @@ class AnswerStrip:
     """"authority", or the resolver asked."""
     spans: tuple[AnswerSpan, ...]
     switched: float | None
-    """When it first answered with the secondary after t0."""
+    """When it first answered with the region that users were moved to, after t0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,7 +474,7 @@ class InstrumentForm:
 
 @dataclass(frozen=True, slots=True)
 class ActionForm:
-    """One change of the estate. `purpose` is "deed" or "undo"."""
+    """One change of the estate. `purpose`: "deed", "undo"; "preparation" or "fault" of a scenario; "lock"; "wake" (probing)."""
 
     seq: int
     verb: str

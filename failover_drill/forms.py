@@ -209,7 +209,7 @@ def _population(population: Population, facts: Facts, objectives: Objectives, me
 def moved(
     population: Population, facts: Facts, measured: Measured, until_ns: float
 ) -> tuple[float | None, float | None]:
-    """Return when a population was first served by the secondary and last by the primary, after t0 and before `until_ns`."""
+    """Return when a population was first served where users are moved to, and last where from: after t0, before `until_ns`."""
     if measured.recovery is None:
         return None, None
     records = facts.samples.records
@@ -218,7 +218,7 @@ def moved(
     chosen = good & (sent >= measured.recovery.start.at_ns) & (sent < until_ns)
     regions = list(facts.samples.names.regions)
     found: list[float | None] = []
-    for name, pick in ((facts.secondary, 0), (facts.primary, -1)):
+    for name, pick in ((facts.destination, 0), (facts.origin, -1)):
         here = sent[chosen & (records["region"] == regions.index(name))] if name in regions else sent[:0]
         found.append(facts.anchor.wall_s(int(here[pick])) if len(here) else None)
     return found[0], found[1]

@@ -25,6 +25,8 @@ from failover_drill.wording import period, seconds, share, spread
 RECOVERY: Final = "recovery time"
 BUDGET: Final = "error budget"
 LOSS: Final = "data loss"
+UNSURE: Final = "inconclusive"
+"""How the error of a step begins that could not tell."""
 
 
 def judgements(facts: Facts, objectives: Objectives, measured: Measured, fit: InstrumentForm) -> tuple[Judgement, ...]:
@@ -86,8 +88,11 @@ def _up(measured: Measured) -> Iterator[Judgement]:
 def _completed(facts: Facts) -> Iterator[Judgement]:
     failed = [each for each in facts.steps if each.outcome == "failed" and not _of_an_objective(each)]
     for step in failed[:1]:
+        unsure = step.error.startswith(UNSURE)
         yield Judgement(
-            "completed", Verdict.MISSED, f"step “{step.keyword} {step.text}” failed: {step.error}".rstrip(": ")
+            "completed",
+            Verdict.INCONCLUSIVE if unsure else Verdict.MISSED,
+            f"step “{step.keyword} {step.text}” failed: {step.error}".rstrip(": "),
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isinf
+from math import inf, isinf
 
 from failover_drill.facts import Facts, Objectives, Segment
 from failover_drill.findings_form import ForecastForm, InstrumentForm, Note
+from failover_drill.forms import moved
 from failover_drill.measured import Measured, lost_in, still_open
 from failover_drill.recovery import Part, Recovery, undone_from
 from failover_drill.slo import Budget
@@ -23,6 +24,7 @@ def notes(
     return (
         *_scale(facts),
         *_recovery(measured.recovery),
+        *_moved(facts, objectives, measured),
         *_forecast(forecast),
         *_dns(facts, measured.recovery),
         *_outages(measured),
@@ -59,6 +61,19 @@ def _recovery(recovery: Recovery | None) -> Iterator[Note]:
 
 def _should_occur(part: Part, recovery: Recovery) -> bool:
     return part.segment is not Segment.STABILISE and not (part.segment is Segment.DETECT and recovery.start.planned)
+
+
+def _moved(facts: Facts, objectives: Objectives, measured: Measured) -> Iterator[Note]:
+    """How long a move took that the recovery time says nothing of, as nobody lost anything by it."""
+    recovery, until = measured.recovery, undone_from(facts)
+    if recovery is None or recovery.time_ns != 0:
+        return
+    left = [moved(each, facts, measured, inf if until is None else until)[1] for each in objectives.judged]
+    last = max((each for each in left if each is not None), default=None)
+    if last is not None:
+        took_s = last - facts.anchor.wall_s(recovery.start.at_ns)
+        text = f"{facts.origin} served the last client that honours the TTL {duration(took_s)} after “{recovery.start.what}”."
+        yield Note("recovery", text, took_s, "s")
 
 
 def _forecast(forecast: ForecastForm | None) -> Iterator[Note]:

@@ -4,6 +4,7 @@ Platform   the control plane: read and set app and endpoint states     adapters/
 Direct     one HTTP request to one region, past all DNS                adapters/direct.py
 Names      one DNS question to the authority or a watched resolver     adapters/resolver.py
 Traffic    the load process                                            adapters/load.py
+Faults     the local estate's own faults                               adapters/estate.py
 """
 
 from __future__ import annotations
@@ -135,6 +136,19 @@ class Names(Protocol):
 
     def ask(self, vantage: str) -> Resolution:
         """Ask *vantage* for the public host. Never raises for what the server does."""
+
+
+class Faults(Protocol):
+    """Every verb raises PlatformError, on a target that has no faults on request always."""
+
+    def set(self, request: Mapping[str, object]) -> None:
+        """Set a fault; `request` names its kind, its id and its settings."""
+
+    def end(self, fault_id: str) -> None:
+        """End a fault; harmless where it is over, or never was."""
+
+    def on(self, fault_id: str) -> bool:
+        """Is it in force, or about to be?"""
 
 
 class Traffic(Protocol):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from pytest_bdd.scenario import get_step_function
+from pytest_bdd.steps import step_function_context_registry
 
 from failover_drill import interrupts
 from failover_drill.drill import Drill
@@ -30,7 +31,8 @@ from failover_drill.findings import Findings, Verdict
 from failover_drill.findings_form import ForecastForm
 from failover_drill.guardian import LOG
 from failover_drill.guards import YES_VARIABLE, Consent
-from failover_drill.settings import Settings, load
+from failover_drill.phrases import nearest
+from failover_drill.settings import AzureTarget, Settings, load
 from failover_drill.wording import bounded, bounds, duration, held_against, period, share
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SUMMARY] = []
     config.pluginmanager.register(Aside(config))
     config.addinivalue_line("markers", "estate_only: needs a fault that Azure cannot do on request")
+    config.addinivalue_line("markers", "read_only: changes nothing: no consent, no lock, no run")
 
 
 @pytest.fixture(scope="session")
@@ -120,23 +123,33 @@ def drill_target(
         yield opened
 
 
+@pytest.fixture(scope="session")
+def drill_inspection(pytestconfig: pytest.Config, drill_settings: Settings, drill_target: Any) -> Any:
+    """What read-only scenarios look with: one look at the target serves them all."""
+    from failover_drill.preflight import inspect
+
+    return inspect(drill_settings, drill_target[0], pytestconfig.stash[SUMMARY].append)
+
+
 @pytest.fixture
 def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target: Any) -> Iterator[Drill]:
     """The drill that the steps call. Whatever ends the scenario, the estate is put back and a report written."""
     from failover_drill.compose import Run
 
     target, control = drill_target
-    if request.node.get_closest_marker("estate_only") and not target.local:
-        pytest.skip("needs a fault that Azure cannot do on request; runs on the local estate only")
+    if request.node.get_closest_marker("read_only"):
+        yield request.getfixturevalue("drill_inspection")
+        return
+    settings = drill_settings.for_playbook(request.node.path.stem)
     if request.config.getoption("--dry-run"):
-        yield from _rehearsed(request, drill_settings, target, _told_by(control))
+        yield from _rehearsed(request, settings, target, _told_by(control))
         return
     with ending_signals() as ending, _on_stage(request.config) as stage:
         ending.speak_through(stage.urge, stage.last_words)
         run = Run(
-            drill_settings,
+            settings,
             target,
-            drill_settings.drill.name,
+            settings.drill.name,
             stage.say,
             _consent(request.config),
             stage.passing,
@@ -334,11 +347,8 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Any, sce
     """Bind every step before the first one runs: a typo in the last must not surface after the region is down."""
     unbound = [step for step in scenario.steps if get_step_function(request=request, step=step) is None]
     if unbound:
-        raise DrillError(
-            "; ".join(
-                f'{feature.filename}:{s.line_number}: nobody wrote the step "{s.keyword} {s.name}"' for s in unbound
-            )
-        )
+        raise DrillError("; ".join(f"{feature.filename}:{step.line_number}: {_unknown(step)}" for step in unbound))
+    _skip_where_faults_cannot_be(request)
     if "drill" in request.fixturenames or request.node.path.suffix == ".feature":
         request.getfixturevalue("drill")
     run = request.node.stash.get(RUN, None)
@@ -349,6 +359,23 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Any, sce
             scenario=scenario.name,
             uri=feature.rel_filename,
         )
+
+
+def _unknown(step: Any) -> str:
+    """Say that nobody wrote a step, and which known phrase is nearest."""
+    known = [(each.type or step.type, each.parser.name) for each in step_function_context_registry.values()]
+    near = nearest(step.type, step.name, known)
+    return f'nobody wrote the step "{step.keyword} {step.name}"' + (f'; the nearest known is "{near}"' if near else "")
+
+
+def _skip_where_faults_cannot_be(request: pytest.FixtureRequest) -> None:
+    """Skip an @estate_only scenario of an Azure target, before anybody signs in there."""
+    if request.node.get_closest_marker("estate_only") is None or request.config.getoption("--estate") is not None:
+        return
+    settings = request.getfixturevalue("drill_settings")
+    table = settings.target.get(request.config.getoption("--target") or settings.drill.target)
+    if isinstance(table, AzureTarget):
+        pytest.skip("needs a fault that Azure cannot do on request; runs on the local estate only")
 
 
 def pytest_bdd_before_step_call(request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:

@@ -1,4 +1,4 @@
-"""Makes what a dry run needs: reads, guards and the forecast, with no journal, no guardian, no traffic and no write."""
+"""Makes what dry runs and inspections need: reads, guards and the forecast; no journal, no guardian, no traffic, no write."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
 from failover_drill.errors import Unsafe
 from failover_drill.forecast import Forecast, Kind
+from failover_drill.inspection import Inspection
 from failover_drill.platform import Direct, Names, Platform
 from failover_drill.predict import foretell
+from failover_drill.readiness import Readiness, Table
 from failover_drill.rehearsal import Rehearsal
 from failover_drill.restoration import unrestored
 from failover_drill.settings import Settings
@@ -44,6 +46,26 @@ def rehearse(
     rehearsal.lines.append(f"signed in: {guards.signed_in(target, platform, lock_by_tag=locked)}")
     rehearsal.check()
     return rehearsal
+
+
+def inspect(settings: Settings, target: Target, tell: Callable[[str], None]) -> Inspection:
+    """Return what read-only scenarios look with; *tell* is told of what passes with a remark."""
+    direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
+    names = NameAsker(target, timeout_s=settings.watch.timeout_s)
+    return Inspection(target, ArmPlatform(target), direct, names, readiness(settings, target, tell))
+
+
+def readiness(settings: Settings, target: Target, tell: Callable[[str], None]) -> Readiness:
+    """Return the readiness of a target, read when first asked for."""
+
+    def read() -> Table:
+        from failover_drill.preflight_command import judged  # with the terminal's table: heavy, and seldom needed
+        from failover_drill.preflight_reading import SETTLING_S, look
+
+        seen = look(settings, target, SystemClock(), {}, settling_s=SETTLING_S if target.local else 0.0)
+        return judged(seen), seen.unread
+
+    return Readiness(read, tell)
 
 
 def refuse_if_unrestored(reports: Path, target: Target) -> None:

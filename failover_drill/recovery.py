@@ -91,15 +91,22 @@ class Recovery:
 
 
 def start_of(facts: Facts) -> Start | None:
-    """Return the first disruptive act: the injected fault where one is marked, else the first deed. None: there was none."""
-    deeds = [each for each in facts.actions if each.purpose == "deed" and _may_have_acted(each)]
-    first = min(deeds, key=_sent, default=None)
+    """Return the first disruptive act: the injected fault where one is marked, else the first deed. None: there was none.
+
+    What only prepared a scenario (purpose "preparation") disrupts nobody, and counts for neither.
+    """
+    first = min(_acts(facts, "deed"), key=_sent, default=None)
     fault = mark_of(facts, Mark.FAULT)
     if fault is not None:
-        planned = first is not None and abs(_sent(first) - fault) < 1_000_000_000
+        injected = any(_sent(each) <= fault for each in _acts(facts, "fault"))
+        planned = first is not None and not injected and abs(_sent(first) - fault) < 1_000_000_000
         note = next((each.note for each in facts.milestones if each.mark is Mark.FAULT and each.note), "")
         return Start(fault, note or (_told(first) if first and planned else "the fault"), planned)
     return None if first is None else Start(_sent(first), _told(first), True)
+
+
+def _acts(facts: Facts, purpose: str) -> list[Action]:
+    return [each for each in facts.actions if each.purpose == purpose and _may_have_acted(each)]
 
 
 def undone_from(facts: Facts) -> int | None:
@@ -178,8 +185,11 @@ def recovery(facts: Facts, objectives: Objectives, slack_ns: int = 0) -> Recover
     if start is None:
         return None
     samples = Judged.since(facts.samples, start.at_ns, objectives.judged)
-    marks = boundaries(facts, start)
-    disrupted = max((each.at_ns for each in marks[:4] if each.at_ns is not None), default=start.at_ns)
+    marks = in_time(boundaries(facts, start))
+    disrupted = max(
+        (each.at_ns for each in marks if each.at_ns is not None and each.segment is not Segment.PROPAGATE),
+        default=start.at_ns,
+    )
     undone = undone_from(facts)
     noticed = len(_bad_before(samples, undone)) > 0
     found = sustained(
@@ -196,7 +206,7 @@ def recovery(facts: Facts, objectives: Objectives, slack_ns: int = 0) -> Recover
         Boundary(
             Segment.DRAIN,
             drained(facts, samples, found.latest_ns),
-            "the last judged client was served by the secondary",
+            f"the last judged client was served by {facts.destination or 'the secondary'}",
         )
     )
     return Recovery(
@@ -222,30 +232,38 @@ def _bad_before(samples: Judged, undone: int | None) -> Ints:
 
 def boundaries(facts: Facts, start: Start) -> list[Boundary]:
     """Return what ended the first five segments: the drill's own marks, else what actions, readings and answers tell."""
-    t0 = start.at_ns
+    t0, to = start.at_ns, facts.destination or "the secondary"
     return [
         Boundary(Segment.DETECT, None if start.planned else _detected(facts, t0), "the loss was known"),
         Boundary(
             Segment.DISABLE_PRIMARY,
             _noted(facts, Mark.PRIMARY_DISABLED, t0) or _confirmed(facts.actions, Segment.DISABLE_PRIMARY),
-            "the platform confirmed, and the primary no longer served",
+            f"the platform confirmed, and {facts.origin or 'the primary'} no longer served",
         ),
         Boundary(
             Segment.ENABLE_SECONDARY,
             _noted(facts, Mark.SECONDARY_ENABLED, t0) or _confirmed(facts.actions, Segment.ENABLE_SECONDARY),
-            "the secondary answered when asked directly",
+            f"{to} answered when asked directly",
         ),
         Boundary(
             Segment.SWITCH_DNS,
-            _noted(facts, Mark.AUTHORITY_SWITCHED, t0) or switched(facts.resolutions, AUTHORITY, facts.secondary, t0),
-            "the authority answered with the secondary",
+            _noted(facts, Mark.AUTHORITY_SWITCHED, t0) or switched(facts.resolutions, AUTHORITY, facts.destination, t0),
+            f"the authority answered with {to}",
         ),
         Boundary(
             Segment.PROPAGATE,
             _noted(facts, Mark.RESOLVERS_SWITCHED, t0) or last_switched(facts, t0),
-            "the last watched resolver answered with the secondary",
+            f"the last watched resolver answered with {to}",
         ),
     ]
+
+
+def in_time(marks: list[Boundary]) -> list[Boundary]:
+    """Return the boundaries with the disabling last where names were led elsewhere first, as in a failback."""
+    detect, disable, enable, switch, propagate = marks
+    if disable.at_ns is None or switch.at_ns is None or disable.at_ns <= switch.at_ns:
+        return marks
+    return [detect, enable, switch, propagate, disable]
 
 
 def cut(began_ns: int, ended_ns: int, marks: Iterable[Boundary]) -> tuple[Part, ...]:
@@ -263,11 +281,11 @@ def cut(began_ns: int, ended_ns: int, marks: Iterable[Boundary]) -> tuple[Part, 
 
 
 def drained(facts: Facts, samples: Judged, until_ns: int) -> int | None:
-    """Return when the last of the judged clients was first served by the secondary; None where none was by then."""
-    if facts.secondary not in facts.samples.names.regions:
+    """Return when the last of the judged clients was first served where users are moved to; None where none was by then."""
+    if facts.destination not in facts.samples.names.regions:
         return None
-    secondary = facts.samples.names.regions.index(facts.secondary)
-    served = ~samples.bad & (samples.region == secondary) & (samples.sent_ns <= until_ns)
+    there = facts.samples.names.regions.index(facts.destination)
+    served = ~samples.bad & (samples.region == there) & (samples.sent_ns <= until_ns)
     _, first = np.unique(samples.client[served], return_index=True)
     return int(samples.sent_ns[served][first].max()) if len(first) else None
 
@@ -283,9 +301,9 @@ def switched(resolutions: Iterable[Resolution], vantage: str, region: str, from_
 
 
 def last_switched(facts: Facts, from_ns: int) -> int | None:
-    """Return when the last watched resolver first answered with the secondary; None while one of them has not."""
+    """Return when the last watched resolver first answered with the destination; None while one of them has not."""
     vantages = {each.vantage for each in facts.resolutions} - {AUTHORITY}
-    told = [switched(facts.resolutions, each, facts.secondary, from_ns) for each in vantages]
+    told = [switched(facts.resolutions, each, facts.destination, from_ns) for each in vantages]
     known = [each for each in told if each is not None]
     return max(known) if known and len(known) == len(told) else None
 
@@ -302,7 +320,14 @@ def _detected(facts: Facts, t0: int) -> int | None:
 
 
 def _first_bad_reading(readings: Iterable[Reading], t0: int) -> int | None:
-    return min((each.at_ns for each in readings if each.at_ns >= t0 and each.health in KNOWN_BAD), default=None)
+    """Return when something was first seen bad that was not so at t0: a standby that is Disabled tells of no loss."""
+    before: dict[str, str] = {}
+    for each in readings:
+        if each.at_ns < t0:
+            before[each.subject] = each.health
+        elif each.health in KNOWN_BAD and before.get(each.subject) != each.health:
+            return each.at_ns
+    return None
 
 
 def _acted(action: Action, t0: int) -> bool:

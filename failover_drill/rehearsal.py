@@ -13,6 +13,7 @@ from typing import Any
 from failover_drill import acts, changes
 from failover_drill.changes import Change
 from failover_drill.cost import Expected
+from failover_drill.faults import Fault
 from failover_drill.guards import Guards
 from failover_drill.platform import Platform
 from failover_drill.target import Role, Target, resource_name
@@ -30,6 +31,7 @@ class Rehearsal:
         self._expected, self._left_s, self._locked = expected, left_s, locked
         self._states: dict[str, str] = {}
         self._undos: list[str] = []
+        self._faults: list[str] = []
         self.lines: list[str] = []
 
     def check(self) -> None:
@@ -52,7 +54,28 @@ class Rehearsal:
     def point_dns_at(self, role: Role) -> None:
         self._plan(acts.point_dns_at(self.target, role))
 
+    def make_hot_standby(self, role: Role) -> None:
+        self._plan(acts.enable(self.target, role))
+        self._plan(acts.enlist(self.target, role))
+
+    def move_users(self, role: Role) -> None:
+        self._plan(acts.enable(self.target, role))
+        self._plan(acts.point_dns_at(self.target, role))
+        for other in (each for each in Role if each is not role):
+            self._plan(acts.disable(self.target, other))
+
+    def inject(self, fault: Fault) -> None:
+        where = fault.resource(self.target)
+        undo = f"undo of it: fault {fault.kind} → over"
+        self._faults.append(undo)
+        self.lines += [f"  inject {fault} upon {resource_name(where)}", f"    {undo}", f"    {where}"]
+
+    def end_faults(self) -> None:
+        self.lines += [f"  {undo}" for undo in reversed(self._faults)]
+        self._faults = []
+
     def put_back(self) -> None:
+        self.end_faults()
         self.lines += [f"  {undo}" for undo in reversed(self._undos)]
         self._undos, self._states = [], {}
 
@@ -75,7 +98,7 @@ class Rehearsal:
 
     def close(self) -> list[str]:
         """Return the whole plan, forecast included, one line each."""
-        if self._undos:
+        if self._undos or self._faults:
             self.lines.append("at the end, whatever happens, newest first:")
             self.put_back()
         expected = self._expected

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from failover_drill import journal, record
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
+from failover_drill.adapters.estate import EstateFaults
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
 from failover_drill.findings import analyse
@@ -24,8 +25,8 @@ GONE = "the local estate ended with the drill: there is nothing left to put back
 
 def world_of(target: Target) -> World:
     """Return what a restoration talks to, made from the target that a journal names."""
-    asker, names = DirectAsker(target), NameAsker(target)
-    return World(target, ArmPlatform(target), asker, names, SystemClock(), lambda: gone(target))
+    faults, asker, names = EstateFaults(target.control_url), DirectAsker(target), NameAsker(target)
+    return World(target, ArmPlatform(target), faults, asker, names, SystemClock(), lambda: gone(target))
 
 
 def prepare(directory: Path) -> World:

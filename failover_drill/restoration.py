@@ -21,7 +21,7 @@ from failover_drill.changes import Change, Changes
 from failover_drill.clock import Clock, anchor
 from failover_drill.errors import DrillError, PlatformError
 from failover_drill.journal import Entry, Journal
-from failover_drill.platform import Direct, Names, Platform
+from failover_drill.platform import Direct, Faults, Names, Platform
 from failover_drill.target import Target, target_from
 from failover_drill.undo import LOCK, LOCKING, OWED, Compensator, Limits, Promise, drift, outstanding
 
@@ -35,6 +35,7 @@ class World:
 
     target: Target
     platform: Platform
+    faults: Faults
     direct: Direct
     names: Names
     clock: Clock
@@ -109,7 +110,8 @@ def redeem(
 
 def _compensator(world: World, changes: Changes, own: Journal, limits: Limits, say: Say) -> Compensator:
     def act(kind: str, resource: str, wanted: str, held: str, purpose: str) -> str:
-        return changes.make(Change(kind, resource, wanted, held=held), changes.read(kind, resource), purpose)
+        change = Change(kind, resource, wanted, held=held)
+        return changes.make(change, changes.read(change), purpose)
 
     def note(kind: str, fields: Mapping[str, Any]) -> None:
         own.append(kind, fields, sync=True)
@@ -117,6 +119,7 @@ def _compensator(world: World, changes: Changes, own: Journal, limits: Limits, s
     return Compensator(
         world.target,
         world.platform,
+        world.faults,
         world.direct,
         world.names,
         world.clock,
@@ -145,7 +148,7 @@ def restore(directory: Path, world: World, by: str, say: Say) -> list[str]:
     locks = [p for p in state.promises if p.kind == LOCK]
     others = [p for p in state.promises if p.kind != LOCK]
     with _journal(directory, by) as own:
-        changes = Changes(state.target, world.platform, world.clock, own, say)
+        changes = Changes(state.target, world.platform, world.faults, world.clock, own, say)
         found = put_back(others, state.snapshot, world, changes, own, state.limits, say, by)
         if any(p.kind != LOCK for p in outstanding(record.entries_of(directory))):
             return found  # the lock is kept: what is left is nobody else's to drill

@@ -62,9 +62,9 @@ class Table(BaseModel):
 
 
 class DrillTable(Table):
-    """[drill]: the name under which runs are kept, and where."""
+    """[drill]: what the names of runs begin with, the playbook's following, and where they are kept."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "proseware-failover"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "proseware"
     reports: str = "reports"
     target: str = "local"
 
@@ -294,6 +294,11 @@ class Settings(Table):
     notify: NotifyTable = NotifyTable()
     target: Mapping[str, TargetTable] = Field(default_factory=lambda: {"local": LocalTarget()})
     estate: Mapping[str, Any] = Field(default_factory=dict)
+
+    def for_playbook(self, name: str) -> Settings:
+        """Return the settings of one playbook's drills, named after it: runs are compared with their like."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        return self.model_copy(update={"drill": self.drill.model_copy(update={"name": f"{self.drill.name}-{plain}"})})
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:

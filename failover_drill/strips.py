@@ -91,7 +91,7 @@ def _wall(facts: Facts, at_ns: int | None) -> float | None:
 
 
 def _switched(facts: Facts, vantage: str, from_ns: int | None) -> int | None:
-    return None if from_ns is None else switched(facts.resolutions, vantage, facts.secondary, from_ns)
+    return None if from_ns is None else switched(facts.resolutions, vantage, facts.destination, from_ns)
 
 
 def _apart(rows: Iterable[Row], key: Callable[[Row], str]) -> list[tuple[str, list[Row]]]:

@@ -40,8 +40,8 @@ def open_target(
         else:
             yield azure_target(table, name), None
             return
-        stack.enter_context(_environment(ready.identity))
-        yield target_of(ready, name), Control(ready)
+        stack.enter_context(_environment(ready.environment))
+        yield target_of(ready, name), ready.control
 
 
 @contextmanager
@@ -133,6 +133,6 @@ def _ca_file(table: AzureTarget, name: str) -> str | None:
 
 @contextmanager
 def identity_of(ready_file: Path | None) -> Iterator[None]:
-    """Let azure-identity find the identity of an estate whose ready line a file holds; do nothing without one."""
-    with _environment(read_ready(ready_file).identity if ready_file else {}):
+    """Let azure-identity find the identity of an estate whose ready line a file holds, and us its switches; without, nothing."""
+    with _environment(read_ready(ready_file).environment if ready_file else {}):
         yield

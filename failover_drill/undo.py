@@ -8,10 +8,10 @@
        ▼
     look again ── at what nobody knows the outcome of: a call that was under way may take effect late
 
-Three needs bend the order: what gives service back comes before what takes it away, since names leave a region only for one
-that serves; an endpoint is re-enabled only when its app answers directly, since Traffic Manager serves it before any probe has
-passed (azure-facts §3.6); an app is stopped again only when names have led elsewhere for a TTL.
-A resource that was changed more than once goes straight back to what it was first.
+Faults are ended first: they may stand in the way of all else. Three needs bend the order of the rest: what gives service back
+comes before what takes it away, since names leave a region only for one that serves; an endpoint is re-enabled only when its app
+answers directly, since Traffic Manager serves it before any probe has passed (azure-facts §3.6); an app is stopped again only
+when names have led elsewhere for a TTL. A resource that was changed more than once goes straight back to what it was first.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from typing import Any
 from failover_drill.clock import Clock
 from failover_drill.errors import DrillError, PlatformError
 from failover_drill.journal import Entry
-from failover_drill.platform import Direct, Names, Platform
+from failover_drill.platform import Direct, Faults, Names, Platform
 from failover_drill.target import Region, Target, resource_name
 
-APP, ENDPOINT, LOCK = "app", "endpoint", "lock"
+APP, ENDPOINT, LOCK, FAULT = "app", "endpoint", "lock", "fault"
 DEED, UNDO, LOCKING, WAKING = "deed", "undo", "lock", "wake"
-OWED = frozenset({DEED, LOCKING, WAKING})  # the purposes of changes that need an undo; an undo needs none
+PREPARATION, INJECTION = "preparation", "fault"  # what a scenario needs beforehand; a fault that users feel
+# The purposes of changes that need an undo; an undo needs none.
+OWED = frozenset({DEED, LOCKING, WAKING, PREPARATION, INJECTION})
 TAKING = frozenset({"Stopped", "Disabled"})
 LOCK_TAG = "failover-drill-lock"
 DRAIN_MARGIN_S = 1.5  # resolvers keep an answer for up to TTL + 1 s (prototypes-estate §5)
@@ -42,19 +44,21 @@ HOLD_EVERY_NS = 1_000_000_000
 class Promise:
     """One undo: make *resource*, an app or an endpoint, be as it was. `wanted` is a state or an enabled status.
 
-    A lock's undo removes the tag only while its value is `held`: another's lock is not ours to take away. `doubtful`: nobody
-    knows whether the deed took effect, or will.
+    A lock's undo removes the tag only while its value is `held`: another's lock is not ours to take away. A fault's ends the one
+    whose id is `held`. `doubtful`: nobody knows whether the deed took effect, or will.
     """
 
     id: str
-    kind: str  # APP, ENDPOINT or LOCK
+    kind: str  # APP, ENDPOINT, LOCK or FAULT
     resource: str
     region: str
-    wanted: str  # "Running", "Stopped"; "Enabled", "Disabled"; "" for a lock
+    wanted: str  # "Running", "Stopped"; "Enabled", "Disabled"; "" for a lock and a fault
     held: str = ""
     doubtful: bool = True
 
     def __str__(self) -> str:
+        if self.kind == FAULT:
+            return f"fault {self.held} → over"
         return f"{self.kind} {resource_name(self.resource)} → {self.wanted or 'free'}"
 
 
@@ -96,12 +100,16 @@ class Debt:
 
 
 def debts(promises: Sequence[Promise]) -> list[Debt]:
-    """Return what is owed to each resource: first what gives service back, then what takes it away; newest first in each."""
-    owed: dict[tuple[str, str], list[Promise]] = {}
+    """Return what is owed to each resource: first faults, each apart, then what gives service back, then what takes it away.
+
+    Newest first in each.
+    """
+    owed: dict[tuple[str, str, str], list[Promise]] = {}
     for promise in reversed(promises):
-        owed.setdefault((promise.kind, promise.resource.lower()), []).append(promise)
+        which = promise.held if promise.kind == FAULT else ""
+        owed.setdefault((promise.kind, promise.resource.lower(), which), []).append(promise)
     found = [Debt(own[-1], tuple(own)) for own in owed.values()]
-    return sorted(found, key=lambda debt: debt.final.wanted in TAKING)
+    return sorted(found, key=lambda debt: (debt.final.kind != FAULT, debt.final.wanted in TAKING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,7 @@ class Compensator:
         self,
         target: Target,
         platform: Platform,
+        faults: Faults,
         direct: Direct,
         names: Names,
         clock: Clock,
@@ -136,7 +145,8 @@ class Compensator:
         gone: Callable[[], bool] = lambda: False,
     ) -> None:
         self._gone = gone
-        self._target, self._platform, self._direct, self._names, self._clock = target, platform, direct, names, clock
+        self._target, self._platform, self._faults = target, platform, faults
+        self._direct, self._names, self._clock = direct, names, clock
         self._act, self._note, self._say, self._limits = act, note, say, limits
         self._failures: list[str] = []
         self._tried: dict[str, bool] = {}
@@ -215,7 +225,7 @@ class Compensator:
 
     def _prepare(self, promise: Promise) -> None:
         """See to what this undo needs before it may happen; nothing where it holds already."""
-        if promise.kind == LOCK or self._holds(promise.kind, promise.resource, promise.wanted, promise.held):
+        if promise.kind in (LOCK, FAULT) or self._holds(promise.kind, promise.resource, promise.wanted, promise.held):
             return
         region = self._region(promise.region)
         if (promise.kind, promise.wanted) == (ENDPOINT, "Enabled"):
@@ -252,9 +262,15 @@ class Compensator:
             return
         self._act(kind, resource, wanted, held, UNDO)
         if not self._holds(kind, resource, wanted, held):
-            raise PlatformError(f"still not {wanted or 'free'}", operation=f"set {kind}", resource_id=resource)
+            raise PlatformError(
+                f"still not {wanted or ('over' if kind == FAULT else 'free')}",
+                operation=f"set {kind}",
+                resource_id=resource,
+            )
 
     def _holds(self, kind: str, resource: str, wanted: str, held: str) -> bool:
+        if kind == FAULT:
+            return not self._faults.on(held)
         if kind == LOCK:
             return self._platform.tags(resource).get(LOCK_TAG, "") != held
         if kind == APP:

@@ -6,21 +6,24 @@
 
 Faults compose: each has an id of its own, and undoing one leaves the others. `probability` is the chance, for each request (or
 answer, or control-plane call), that it is struck; what happens to a whole process happens with that chance once. `delay_s` and
-`duration_s` are real seconds, not divided by the time scale.
+`duration_s` are real seconds, not divided by the time scale. A caller may name the fault itself (`id`): then it can undo it even
+where it never saw the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Protocol, get_type_hints
 
 from local_estate.truth import Truth
 
-COMMON = ("kind", "delay_s", "duration_s", "probability")
+COMMON = ("kind", "id", "delay_s", "duration_s", "probability")
 LONGEST_S = 86_400.0
+OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
 
 class FaultError(Exception):
@@ -119,14 +122,25 @@ class Faults:
         cls = known.get(kind) if isinstance(kind, str) else None
         if cls is None:
             raise FaultError(f"unknown kind {kind!r}; known: {', '.join(sorted(known))}")
-        self.count += 1
         return Entry(
-            id=f"f{self.count}",
+            id=self._id(raw),
             fault=_built(cls, {k: v for k, v in raw.items() if k not in COMMON}),
             delay_s=_number(raw, "delay_s", 0.0, LONGEST_S, 0.0) or 0.0,
             duration_s=_number(raw, "duration_s", 0.001, LONGEST_S, None),
             probability=_share(raw),
         )
+
+    def _id(self, raw: Mapping[str, Any]) -> str:
+        """Return the id that the caller gave, else the next one of ours."""
+        given = raw.get("id")
+        if given is None:
+            self.count += 1
+            return f"f{self.count}"
+        if not isinstance(given, str) or not OWN_ID.fullmatch(given):
+            raise FaultError(f"id must be up to 60 letters, digits, '-', '_' and '.', not {given!r}")
+        if given in self.entries:
+            raise FaultError(f"there is a fault {given!r} already; GET /_faults lists them")
+        return given
 
     async def _run(self, entry: Entry) -> None:
         await asyncio.sleep(entry.delay_s)

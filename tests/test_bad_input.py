@@ -104,7 +104,8 @@ def test_a_step_nobody_wrote(stage: Estate, tmp_path: Path) -> None:
     (tmp_path / "typo.feature").write_text(text.replace("in steady state again", "in steddy state again"), "utf-8")
     writes = stage.writes()
     outcome = run_drill(tmp_path, stage.file, feature="typo.feature", cwd=tmp_path)
-    refused(outcome, "nobody wrote the step", "the estate is in steddy state again", "typo.feature:")
+    near = 'the nearest known is "Then the estate is in steady state again"'
+    refused(outcome, "nobody wrote the step", "the estate is in steddy state again", "typo.feature:22:", near)
     assert stage.writes() == writes
 
 

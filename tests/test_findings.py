@@ -307,3 +307,14 @@ def test_empty_control_and_unknown_outcomes() -> None:
         samples=SampleTable(records(sent, NAMES), NAMES), workers=(), control=SampleTable(np.zeros(0, SAMPLE_DTYPE))
     )
     assert analyse(given, STEADY).verdict is Verdict.MET
+
+
+def test_a_move_that_nobody_felt_is_told_by_who_served_last() -> None:
+    """Where the recovery time is 0 s, a note says how long the old region went on serving."""
+    gap, names = 100 * MS, NAMES.regions
+    samples = [
+        replace(each, region=names[1] if each.intended_ns < 4 * S else names[2]) for each in strip("+" * 80, gap)
+    ]
+    given = facts(samples, gap, milestones=(Milestone(Mark.FAULT, 2 * S, "start app a"),))
+    texts = [note.text for note in analyse(given, STEADY).notes]
+    assert f"{names[1]} served the last client that honours the TTL 1.90 s after “start app a”." in texts

@@ -48,13 +48,14 @@ STOP = act("stop app")
         ((act("inject flapping", purpose="fault"),), None),
         ((act("inject region_lost", purpose="fault"), act("disable endpoint", at_ns=3 * S)), None),
         ((act("inject region_lost", purpose="fault"), act("inject dns_silent", purpose="fault")), None),
+        ((act("start app", "westus3", "preparation", S), act("inject region_lost", purpose="fault")), None),
         ((act("enable endpoint", "eastus"),), None),
         ((act("stop app", "westus3"),), None),
         ((), None),
     ],
 )
 def test_a_run_is_held_against_the_forecast_of_its_kind(actions: tuple[Action, ...], kind: Kind | None) -> None:
-    """The playbook's acts are planned, a region lost or hung for good is not; of all else no forecast is made."""
+    """The playbook's acts are planned, a region lost or hung for good is not; of all else, and of the prepared, there is none."""
     assert kind_of(run(LOST, *actions)) == kind
 
 

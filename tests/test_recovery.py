@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -135,6 +136,62 @@ def test_a_fault_has_to_be_noticed() -> None:
     readings = (Reading(6 * GAP, "eastus", "Enabled", "Online"), Reading(8 * GAP, "eastus", "Enabled", "Degraded"))
     given = run("+" * 5 + "x" * 45 + "+" * 15, (Mark.FAULT, 5), readings=readings, actions=(deed(30),))
     assert recovered(given).parts[0].took_ns == 3 * GAP
+
+
+def test_a_fault_has_to_be_noticed_however_soon_somebody_acts() -> None:
+    """An operator who acts within a second of an injected fault has detected it; the fault was no act of theirs."""
+    injected = deed(5, None, purpose="fault")
+    found = recovered(run("+" * 5 + "x" * 15 + "+" * 15, (Mark.FAULT, 5), actions=(injected, deed(9))))
+    assert (found.start.planned, found.parts[0].took_ns) == (False, 4 * GAP)
+
+
+def test_a_standby_that_is_disabled_tells_of_no_loss() -> None:
+    """Only what turns bad after the fault is its detection."""
+    readings = tuple(
+        Reading(tenth * GAP, subject, "", health)
+        for tenth, subject, health in [
+            (4, "westus3", "Disabled"),
+            (4, "eastus", "Online"),
+            (6, "westus3", "Disabled"),
+            (9, "eastus", "Degraded"),
+        ]
+    )
+    given = run("+" * 5 + "x" * 15 + "+" * 15, (Mark.FAULT, 5), readings=readings)
+    assert recovered(given).parts[0].took_ns == 4 * GAP
+
+
+def test_preparation_disrupts_nobody() -> None:
+    """The recovery time begins with the first deed after it."""
+    found = recovered(run("+" * 15 + "x" * 5 + "+" * 15, actions=(deed(3, purpose="preparation"), deed(15))))
+    assert (found.start.at_ns, found.start.planned) == (15 * GAP, True)
+
+
+def test_users_are_moved_to_where_an_endpoint_is_enabled() -> None:
+    """That is the secondary in a failover and the primary in a failback, whatever was enabled to prepare it."""
+    given = run("+" * 40)
+
+    def enabled(region: str, purpose: str = "deed") -> Action:
+        return replace(deed(5, purpose=purpose), verb="enable endpoint", region=region)
+
+    back = replace(given, actions=(enabled(given.secondary, "preparation"), enabled(given.primary)))
+    assert (given.destination, given.origin) == (given.secondary, given.primary)
+    assert (back.destination, back.origin) == (given.primary, given.secondary)
+
+
+def test_a_region_that_is_left_first_and_stopped_last() -> None:
+    """Where names lead away before the old region is stopped, its disabling is cut last, and the parts still sum exactly."""
+    marks = (Mark.FAULT, 5), (Mark.SECONDARY_ENABLED, 8), (Mark.AUTHORITY_SWITCHED, 10), (Mark.RESOLVERS_SWITCHED, 12)
+    found = recovered(run("+" * 20 + "x" + "+" * 20, *marks, (Mark.PRIMARY_DISABLED, 20)))
+    took = {part.segment: part.took_ns // MS for part in found.parts}
+    assert [part.segment for part in found.parts[1:5]] == [
+        Segment.ENABLE_SECONDARY,
+        Segment.SWITCH_DNS,
+        Segment.PROPAGATE,
+        Segment.DISABLE_PRIMARY,
+    ]
+    assert (took[Segment.ENABLE_SECONDARY], took[Segment.SWITCH_DNS]) == (300, 200)
+    assert (took[Segment.PROPAGATE], took[Segment.DISABLE_PRIMARY]) == (200, 800)
+    assert sum(part.took_ns for part in found.parts) == found.time_ns
 
 
 def test_answers_stand_in_for_marks() -> None:

@@ -22,7 +22,7 @@ def read(tmp_path: Path, text: str, **environment: str) -> Settings:
 
 def test_the_committed_settings_are_valid() -> None:
     """The drill.toml at the root can be read as it stands."""
-    assert load(ROOT / "drill.toml", {}).drill.name == "proseware-failover"
+    assert load(ROOT / "drill.toml", {}).drill.name == "proseware"
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:

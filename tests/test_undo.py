@@ -55,6 +55,18 @@ def test_outstanding_keeps_the_order() -> None:
     assert [p.id for p in outstanding([promise("a"), promise("b"), promise("c")])] == ["a", "b", "c"]
 
 
+def test_faults_end_before_all_else() -> None:
+    """Each fault apart, newest first, even of one resource; then the rest in its order."""
+    promised = [
+        Promise("lose", "fault", "/sites/a", "eastus", "", "region_lost.1"),
+        Promise("enable", "endpoint", "/endpoints/b", "westus3", "Disabled"),
+        Promise("slow", "fault", "/sites/a", "eastus", "", "slow.2"),
+        Promise("stop", "app", "/sites/a", "eastus", "Running"),
+    ]
+    assert [d.final.id for d in debts(promised)] == ["slow", "lose", "stop", "enable"]
+    assert str(debts(promised)[0]) == "fault slow.2 → over"
+
+
 def test_service_is_given_back_before_any_is_taken_away() -> None:
     """Killed between the two endpoint changes: the primary's app comes first, or names would never leave the secondary."""
     promised = [

@@ -240,7 +240,7 @@ async def _all_back(caches: list[Cache], asked_s: float) -> float:
 
 def hurt(ready: Ready, target: Target, kind: str) -> Between:
     """Do to the primary what *kind* says; of a planned failover, all three acts. Return how long the operator's calls took."""
-    control, region = Control(ready), target.primary.name
+    control, region = ready.control, target.primary.name
     if kind == "refused":
         control.call("POST", "/_faults", {"kind": "region_lost", "region": region})
     elif kind == "hang":
@@ -292,7 +292,7 @@ def one(configuration: Configuration) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         config = {**configuration.estate(), "truth_log": f"{place}/truth.jsonl"}
         with EstateProcess(config, Path(place) / "estate.log") as ready, _identity(ready):
-            control = Control(ready)
+            control = ready.control
             while set(_healths(control)) != {"Online"}:
                 time.sleep(0.1)
             target = target_of(ready)
@@ -311,7 +311,7 @@ def _healths(control: Control) -> list[str]:
 
 @contextlib.contextmanager
 def _identity(ready: Ready) -> Any:
-    os.environ.update(ready.identity)
+    os.environ.update(ready.environment)
     yield
 
 

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from failover_drill.errors import EstateError
+from failover_drill.errors import EstateError, EstateSilent, PlatformError
 from failover_drill.target import Region, Role, Target
 
 READY_S = 20.0
 STOP_S = 10.0
+CONTROL_TOKEN = "FAILOVER_DRILL_CONTROL_TOKEN"
+"""Where guardian and `restore` find the key to the estate's switches, as they find its identity: a journal holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,15 @@ class Ready:
             "IDENTITY_HEADER": self.fields["identity_header"],
             "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What this process and its children need in their environment: the identity, and the key to the switches."""
+        return {**self.identity, CONTROL_TOKEN: self.fields["control_token"]}
+
+    @property
+    def control(self) -> Control:
+        return Control(self.fields["control_url"], self.fields["control_token"])
 
 
 def read_ready(path: Path) -> Ready:
@@ -108,8 +119,8 @@ def _region(app: Mapping[str, str], profile_id: str) -> Region:
 class Control:
     """The estate's own switches: faults, reset, truth. Azure has nothing like it."""
 
-    def __init__(self, ready: Ready) -> None:
-        self._url, self._token = ready.fields["control_url"], ready.fields["control_token"]
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._token = url, token
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         """Return the JSON answer. Raises EstateError with what the estate said."""
@@ -125,7 +136,44 @@ class Control:
         except urllib.error.HTTPError as error:
             raise EstateError(f"the estate refused {method} {path}: {error.read().decode()[:300]}") from None
         except OSError as error:
-            raise EstateError(f"the estate does not answer {method} {path}: {error}") from None
+            raise EstateSilent(f"the estate does not answer {method} {path}: {error}") from None
+
+
+class EstateFaults:
+    """`Faults` over the estate's control URL; on a target that has none, every verb says so."""
+
+    def __init__(self, control_url: str) -> None:
+        """The key is read from the environment, once."""
+        self._url = control_url
+        self._token = os.environ.get(CONTROL_TOKEN, "")
+        self._control = Control(control_url, self._token)
+
+    def set(self, request: Mapping[str, object]) -> None:
+        self._call("inject", "POST", "/_faults", request)
+
+    def end(self, fault_id: str) -> None:
+        if self.on(fault_id):
+            self._call("end", "DELETE", f"/_faults/{fault_id}")
+
+    def on(self, fault_id: str) -> bool:
+        listed = self._call("list", "GET", "/_faults")["faults"]
+        return any(each["id"] == fault_id and each["status"] in {"waiting", "on"} for each in listed)
+
+    def _call(self, verb: str, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        operation = f"{verb} fault"
+        if not self._url:
+            said = "there are no faults on request here: tag the scenario @estate_only, it needs the local estate"
+            raise PlatformError(said, operation=operation, resource_id="")
+        if not self._token:
+            said = f"{operation}: the key to the estate's switches is not here: name its ready line with --estate"
+            raise PlatformError(said, operation=operation, resource_id=self._url)
+        try:
+            return self._control.call(method, path, body)
+        except EstateError as error:
+            known = not isinstance(error, EstateSilent)
+            raise PlatformError(
+                f"{operation}: {error}", operation=operation, resource_id=self._url, outcome_known=known
+            ) from None
 
 
 class EstateProcess:

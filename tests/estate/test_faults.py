@@ -46,6 +46,16 @@ def _endpoint(estate: Running, status: str, region: str = "westus3") -> Any:
     return estate.arm("PATCH", f"{estate.profile}/azureEndpoints/{region}", {"properties": {"endpointStatus": status}})
 
 
+def test_a_fault_may_be_named_by_its_caller(estate: Running) -> None:
+    """An id of the caller's own is kept, refused the second time, and undoes the fault."""
+    fault = {"kind": "slow", "region": "eastus", "id": "drill-1.slow"}
+    assert estate.control("POST", "/_faults", fault).json["id"] == "drill-1.slow"
+    again = estate.control("POST", "/_faults", fault)
+    assert (again.status, "there is a fault 'drill-1.slow' already" in again.json["error"]) == (400, True)
+    assert estate.control("POST", "/_faults", {**fault, "id": "a/b"}).status == 400
+    assert estate.control("DELETE", "/_faults/drill-1.slow").json["status"] == "off"
+
+
 # regions
 
 
