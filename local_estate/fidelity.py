@@ -83,7 +83,8 @@ server could answer them: of the 96 others, all match (`tests/estate/test_replay
 | xplat_…_endpoints_set, xplat_…_profiles_set | 1 each | the PUT has no body |
 
 An empty PUT is 400 MissingRequestBody here, as at ARM. Guessing a body from the path would be recognising the recording. Where the
-recorded answer is sent as the body that the recorder dropped, **127 of 127 match**; that is in the same test.
+recorded answer is sent as the body that the recorder dropped, **127 of 127 match**, and so they do
+with every group, profile, endpoint, site and DNS name replaced by another; that is in the same test.
 
 Skipped by the comparer: calls other than Traffic Manager's and the web-app calls of a drill (plans, deployments, PUT and PATCH
 of sites, settings, slots, bindings, 429s and 504s that cannot be had by asking). They are served here, but compared only by our
