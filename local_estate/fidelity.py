@@ -82,7 +82,7 @@ server could answer them: of the 96 others, all match (`tests/estate/test_replay
 | xplat_…_create_with_defaults | 3 | the PUT has no body; the GET and DELETE after it ask for what it would have made |
 | xplat_…_endpoints_set, xplat_…_profiles_set | 1 each | the PUT has no body |
 
-An empty PUT is 400 MissingRequestBody here, as at ARM. Guessing a body from the path would be recognising the recording. Where the
+An empty PUT is refused with 400 here, as no service could do otherwise (its code, MissingRequestBody, is our inference). Guessing a body from the path would be recognising the recording. Where the
 recorded answer is sent as the body that the recorder dropped, **127 of 127 match**, and so they do
 with every group, profile, endpoint, site and DNS name replaced by another; that is in the same test.
 
