@@ -10,27 +10,36 @@ import typer
 
 from failover_drill import (
     books,
+    config_command,
     forecast_command,
+    init_command,
     journal,
     measure_command,
+    new_suite,
     observe,
     preflight_command,
     record,
     selftest,
-    settings,
 )
 from failover_drill.errors import SettingsError
 
 NO = 1
 
 app = typer.Typer()
-config = typer.Typer(help="Read drill.toml.", no_args_is_help=True)
-app.add_typer(config, name="config")
-for part in (books, forecast_command, observe, measure_command, preflight_command, selftest):
+for part in (
+    books,
+    config_command,
+    forecast_command,
+    init_command,
+    measure_command,
+    new_suite,
+    observe,
+    preflight_command,
+    selftest,
+):
     part.register(app)
 
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, such as reports/latest")]
-SettingsFile = Annotated[Path, typer.Option("--settings", metavar="FILE", help="the settings to read")]
 
 
 @app.command()
@@ -78,19 +87,6 @@ def restore(
         code = rescue.rescue_alone(directory, typer.echo, dry_run=dry_run, accept=accept)
     if code:
         raise typer.Exit(code)
-
-
-@config.command()
-def check(file: SettingsFile = Path("drill.toml")) -> None:
-    """Say whether drill.toml can be read, and what is wrong with it."""
-    settings.load(file)
-    typer.echo(f"{file}: as it should be")
-
-
-@config.command()
-def show(file: SettingsFile = Path("drill.toml")) -> None:
-    """Print every setting in force, defaults and environment included, as JSON."""
-    typer.echo(settings.load(file).model_dump_json(indent=1))
 
 
 def _existing(run: Path) -> Path:

@@ -27,7 +27,7 @@ from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
 from failover_drill.clock import SystemClock, anchor
 from failover_drill.drill import Drill, Safety, Waits
-from failover_drill.errors import DrillError
+from failover_drill.errors import DrillError, SettingsError
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
 from failover_drill.forecast import Kind
@@ -37,7 +37,7 @@ from failover_drill.predict import foretell
 from failover_drill.preflight import NOTHING, admission, readiness, refuse_if_unrestored
 from failover_drill.reports import write_reports
 from failover_drill.samples import archive
-from failover_drill.settings import Settings, status_ranges
+from failover_drill.settings import Settings, TrafficTable, status_ranges
 from failover_drill.target import Target
 from failover_drill.traffic import TrafficPlan
 from failover_drill.undo import Limits
@@ -52,8 +52,8 @@ Say = Callable[[str], None]
 class PlannedLoad:
     """`Traffic`: the load process, with the plan it is to carry out."""
 
-    def __init__(self, plan: TrafficPlan, directory: Path) -> None:
-        self._plan, self._directory, self._load = plan, directory, Load()
+    def __init__(self, plan: TrafficPlan, directory: Path, load: Load) -> None:
+        self._plan, self._directory, self._load = plan, directory, load
 
     def start(self) -> None:
         self._load.start(self._plan, self._directory)
@@ -92,6 +92,16 @@ def traffic_plan(settings: Settings, target: Target, directory: Path) -> Traffic
         workers=traffic.workers,
         seed=traffic.seed,
     )
+
+
+def own_load(traffic: TrafficTable) -> Load:
+    """Return the load process that is to be started. Raises SettingsError where its locustfile is not there."""
+    if not traffic.locustfile:
+        return Load()
+    file = Path(traffic.locustfile).absolute()
+    if not file.is_file():
+        raise SettingsError(f"drill.toml: traffic.locustfile = {traffic.locustfile!r}: there is no such file")
+    return Load(locustfile=file, users=1 + traffic.own_users)
 
 
 class Run:
@@ -135,6 +145,7 @@ class Run:
         guards.refuse_outright(target, settings.safety, settings.calendar, consent, self._clock.wall_s())
         self._held.enter_context(lock.alone_here(target.profile_id))
         refuse_if_unrestored(self.reports, target)
+        load = own_load(settings.traffic)
         self.platform = ArmPlatform(target)
         ttl_s = self.platform.profile_state(target.profile_id).ttl_s
         signed_in = guards.signed_in(target, self.platform, lock_by_tag=settings.safety.lock == "tag")
@@ -148,7 +159,7 @@ class Run:
         with held():  # from here on a run exists, and somebody must see it to its end
             self.journal.append("header", self._header(name, taken, ttl_s, signed_in), sync=True)
             self._guardian = guardian.Guardian(self.directory, settings.notify)
-        self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory)
+        self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory, load)
         self._watches = self._make_watches(names)
         direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
         self.drill = Drill(

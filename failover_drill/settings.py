@@ -134,6 +134,10 @@ class TrafficTable(Table):
     ttl_overstay_s: Annotated[float, Field(ge=0, le=86_400)] = 0
     control_url: str = ""
     seed: int = 1
+    locustfile: str = ""
+    """A locustfile of your own that holds ours: its users run beside the measured ones."""
+    own_users: Annotated[int, Field(ge=0, le=100_000)] = 1
+    """How many users of your own classes there are."""
 
     @field_validator("expect_status")
     @classmethod
@@ -273,6 +277,16 @@ class AzureTarget(Table):
         return self
 
 
+def check_azure(given: Mapping[str, Any]) -> None:
+    """Raise SettingsError, in one line, where a key that is *given* for an Azure target has a wrong value."""
+    try:
+        AzureTarget.model_validate({"kind": "azure", **given})
+    except ValidationError as error:
+        wrong = [_explain_one(dict(e)) for e in error.errors(include_url=False) if e["type"] != "missing"]
+        if wrong:
+            raise SettingsError("; ".join(wrong)) from None
+
+
 def _place(region: AzureRegion) -> tuple[str, str, str]:
     return region.resource_group.lower(), region.app.lower(), region.slot.lower()
 
@@ -299,6 +313,12 @@ class Settings(Table):
         """Return the settings of one playbook's drills, named after it: runs are compared with their like."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
         return self.model_copy(update={"drill": self.drill.model_copy(update={"name": f"{self.drill.name}-{plain}"})})
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of drill.toml, for editors that complete and check TOML."""
+    found = Settings.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "drill.toml of failover-drill", **found}
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:

@@ -13,6 +13,9 @@ from failover_drill.errors import DrillError
 from failover_drill.reports import append_summary
 
 COMMANDS = (
+    "init",
+    "new",
+    "config",
     "report",
     "history",
     "record",

@@ -26,7 +26,7 @@ from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
 from azure.mgmt.web import WebSiteManagementClient
 
 from failover_drill import telemetry
-from failover_drill.adapters.credentials import Credential
+from failover_drill.adapters.credentials import Cloud, Credential, client_options
 from failover_drill.errors import PlatformError
 from failover_drill.platform import AppState, EndpointState, Identity, Permission, ProfileState, Receipt
 from failover_drill.target import Target, group_name, provider_type, resource_name, site_and_slot
@@ -46,7 +46,7 @@ TAGS_VERSION, GROUPS_VERSION, PERMISSIONS_VERSION = "2021-04-01", "2021-04-01", 
 PLANS_VERSION = "2024-04-01"
 
 
-def _translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Turn the SDK's errors into PlatformError; the second argument of the method is the resource id."""
 
     def decorate(method: Callable[P, T]) -> Callable[P, T]:
@@ -112,20 +112,16 @@ class ArmPlatform:
     """`Platform` over azure-mgmt-web and azure-mgmt-trafficmanager. Who we are is credentials.py's matter."""
 
     def __init__(self, target: Target, *, read_timeout_s: float = 30.0) -> None:
+        cloud = Cloud(target.arm_url, target.token_scope, target.authority, target.instance_discovery)
         options: dict[str, Any] = {
             "read_timeout": read_timeout_s,
             "connection_timeout": 10.0,
             "raw_response_hook": _note,
         }
-        if target.arm_url != "https://management.azure.com":
-            options["base_url"] = target.arm_url
-        if target.token_scope:
-            options["credential_scopes"] = [target.token_scope]
-        if target.ca_file:
-            options["connection_verify"] = target.ca_file
+        options |= client_options(cloud, target.ca_file)
         if target.local:
             options |= {"use_env_settings": False, "retry_backoff_factor": 0.1, "retry_backoff_max": 2}
-        self._credential = Credential(target)
+        self._credential = Credential(cloud, target.ca_file, use_env_settings=not target.local)
         self._web = WebSiteManagementClient(self._credential, target.subscription_id, **options)
         self._names = TrafficManagerManagementClient(self._credential, target.subscription_id, **options)
 
@@ -134,16 +130,16 @@ class ArmPlatform:
         """Who the last token was given to; nobody before the first call."""
         return self._credential.identity
 
-    @_translated("read app")
+    @translated("read app")
     def app_state(self, app_id: str) -> AppState:
         site = self._of_app("get", app_id)()
         return AppState(str(site.state), str(site.default_host_name), tuple(site.host_names or ()))
 
-    @_translated("start app")
+    @translated("start app")
     def start(self, app_id: str) -> Receipt:
         return self._ask(self._of_app("start", app_id))
 
-    @_translated("stop app")
+    @translated("stop app")
     def stop(self, app_id: str) -> Receipt:
         return self._ask(self._of_app("stop", app_id))
 
@@ -153,7 +149,7 @@ class ArmPlatform:
         method: Callable[..., Any] = getattr(self._web.web_apps, f"{verb}_slot" if slot else verb)
         return functools.partial(method, group_name(app_id), site, *([slot] if slot else []))
 
-    @_translated("read endpoint")
+    @translated("read endpoint")
     def endpoint_state(self, endpoint_id: str) -> EndpointState:
         profile_id, kind = _parent(endpoint_id)
         return _endpoint(
@@ -162,14 +158,14 @@ class ArmPlatform:
             )
         )
 
-    @_translated("set endpoint")
+    @translated("set endpoint")
     def set_endpoint(self, endpoint_id: str, *, enabled: bool) -> Receipt:
         profile_id, kind = _parent(endpoint_id)
         change = Endpoint(properties=EndpointProperties(endpoint_status="Enabled" if enabled else "Disabled"))
         group, profile, name = group_name(profile_id), resource_name(profile_id), resource_name(endpoint_id)
         return self._ask(self._names.endpoints.update, group, profile, kind, name, change)
 
-    @_translated("read profile")
+    @translated("read profile")
     def profile_state(self, profile_id: str) -> ProfileState:
         profile = self._names.profiles.get(group_name(profile_id), resource_name(profile_id))
         dns, monitor = profile.dns_config, profile.monitor_config
@@ -182,32 +178,32 @@ class ArmPlatform:
             endpoints={str(e.name): _endpoint(e) for e in profile.endpoints or ()},
         )
 
-    @_translated("read tags of")
+    @translated("read tags of")
     def tags(self, resource_id: str) -> Mapping[str, str]:
         if "/providers/" in resource_id:
             return dict(self._read(resource_id).tags or {})
         return self._get(resource_id, GROUPS_VERSION).get("tags") or {}
 
-    @_translated("tag")
+    @translated("tag")
     def set_tag(self, resource_id: str, name: str, value: str) -> Receipt:
         return self._patch_tags(resource_id, "Merge", {name: value})
 
-    @_translated("remove the tag of")
+    @translated("remove the tag of")
     def remove_tag(self, resource_id: str, name: str, value: str) -> Receipt:
         return self._patch_tags(resource_id, "Delete", {name: value})
 
-    @_translated("read the rights on")
+    @translated("read the rights on")
     def permissions(self, resource_id: str) -> Sequence[Permission]:
         found = self._get(f"{resource_id}/providers/Microsoft.Authorization/permissions", PERMISSIONS_VERSION)
         return [Permission(tuple(p.get("actions") or ()), tuple(p.get("notActions") or ())) for p in found["value"]]
 
-    @_translated("read the settings of")
+    @translated("read the settings of")
     def setting_digests(self, app_id: str) -> Mapping[str, str]:
         """Return the name of each application setting and a digest of its value: the values are secrets, and go no further."""
         found = self._of_app("list_application_settings", app_id)().properties
         return {name: hashlib.sha256(str(value).encode()).hexdigest() for name, value in (found or {}).items()}
 
-    @_translated("read plan")
+    @translated("read plan")
     def plan(self, plan_id: str) -> Mapping[str, Any]:
         """Return an App Service plan as ARM shows it: its `sku` has name and capacity."""
         return self._get(plan_id, PLANS_VERSION)
@@ -230,7 +226,7 @@ class ArmPlatform:
         answer.raise_for_status()
         return Receipt(_request_id(answer.headers))
 
-    @_translated("read")
+    @translated("read")
     def snapshot(self, resource_id: str) -> Mapping[str, object]:
         return _settled(self._read(resource_id))
 

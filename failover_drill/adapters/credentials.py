@@ -23,8 +23,8 @@ from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
 from azure.mgmt.core.tools import get_arm_endpoints
 
 from failover_drill.platform import Identity
-from failover_drill.target import Target
 
+PUBLIC = "https://management.azure.com"
 AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
 KNOWN: Mapping[str, tuple[AzureClouds, str]] = {
     "public": (AzureClouds.AZURE_PUBLIC_CLOUD, ""),
@@ -58,16 +58,27 @@ def cloud_of(name: str, authority: str = "", audience: str = "") -> Cloud:
     return Cloud(url, f"{audience or url}/.default", authority, instance_discovery=False)
 
 
+def client_options(cloud: Cloud, ca_file: str | None) -> dict[str, Any]:
+    """Return what an azure-mgmt client must be told to talk to *cloud*."""
+    options: dict[str, Any] = {"base_url": cloud.arm_url} if cloud.arm_url != PUBLIC else {}
+    if cloud.token_scope:
+        options["credential_scopes"] = [cloud.token_scope]
+    if ca_file:
+        options["connection_verify"] = ca_file
+    return options
+
+
 class Credential:
     """A `TokenCredential` that hands on what the chain gives, and remembers to whom it was given."""
 
-    def __init__(self, target: Target) -> None:
-        options: dict[str, Any] = {"use_env_settings": not target.local}
-        if not target.instance_discovery:
+    def __init__(self, cloud: Cloud, ca_file: str | None = None, *, use_env_settings: bool = True) -> None:
+        """*use_env_settings*: whether a proxy of the environment counts; not where all is on loopback."""
+        options: dict[str, Any] = {"use_env_settings": use_env_settings}
+        if not cloud.instance_discovery:
             options["disable_instance_discovery"] = True
-        if target.ca_file:
-            options["connection_verify"] = target.ca_file
-        with _authority(target.authority):
+        if ca_file:
+            options["connection_verify"] = ca_file
+        with _authority(cloud.authority):
             self._chain = DefaultAzureCredential(**options)
         self.identity = Identity()
 
