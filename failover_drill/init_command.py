@@ -19,6 +19,7 @@ from failover_drill.discovered import Endpoint, Profile, Sight
 from failover_drill.errors import SettingsError
 from failover_drill.new_suite import shipped, write
 from failover_drill.settings import AzureTarget, check_azure, load
+from failover_drill.target import group_name
 
 if TYPE_CHECKING:
     from failover_drill.adapters.credentials import Cloud
@@ -131,7 +132,7 @@ def target_table(sight: Sight, profile: Profile, pair: tuple[Endpoint, Endpoint]
     table: dict[str, Any] = {
         "subscription_id": profile.id.split("/")[2],
         "profile": profile.name,
-        "profile_resource_group": discovered.group_name(profile.id),
+        "profile_resource_group": group_name(profile.id),
         "public_host": host,
         "scheme": scheme,
         "health_path": wishes.ask("path that tells an app's health", (profile.path,)),
@@ -197,7 +198,7 @@ def with_target(text: str, name: str, table: dict[str, Any]) -> str:
     for key, value in table.items():
         target[key] = tomlkit.inline_table() if isinstance(value, dict) else value
         if isinstance(value, dict):
-            target[key].update(value)  # type: ignore[union-attr]
+            target[key].update(value)
     targets: Any = document.setdefault("target", tomlkit.table(is_super_table=True))
     targets[name] = target
     safety: Any = document.setdefault("safety", tomlkit.table())

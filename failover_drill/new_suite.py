@@ -69,7 +69,7 @@ def settings_text() -> str:
     traffic = document["traffic"]
     assert isinstance(traffic, tomlkit.items.Table)
     traffic["locustfile"] = LOCUSTFILE
-    traffic["locustfile"].comment("users of our own, beside the measured ones")  # type: ignore[union-attr]
+    traffic["locustfile"].comment("users of our own, beside the measured ones")
     lines = tomlkit.dumps(document).splitlines()
     return "\n".join(f"#:schema {SCHEMA}" if line.startswith("#:schema ") else line for line in lines) + "\n"
 

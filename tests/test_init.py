@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,9 +142,7 @@ SIGHT = Sight((PROFILE,), {app.id.lower(): app for app in (ONE, TWO)})
 def test_the_first_by_priority_is_the_primary() -> None:
     """Of the endpoints that lead to apps, the enabled one that comes first serves; a disabled one stands by."""
     assert [each.name for each in pair_of(SIGHT, PROFILE, Wishes())] == ["a", "b"]
-    off = Profile(
-        *[getattr(PROFILE, f) for f in PROFILE.__slots__[:-1]], (Endpoint("a", ONE.id, False, 1), PROFILE.endpoints[0])
-    )
+    off = replace(PROFILE, endpoints=(Endpoint("a", ONE.id, False, 1), PROFILE.endpoints[0]))
     assert [each.name for each in SIGHT.pairable(off)] == ["b", "a"]
 
 

@@ -53,9 +53,9 @@ def translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @functools.wraps(method)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             with telemetry.within(operation, resource_id=str(args[1])):
-                return translated(*args, **kwargs)
+                return told(*args, **kwargs)
 
-        def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+        def told(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return method(*args, **kwargs)
             except AzureError as error:
