@@ -30,14 +30,16 @@ Say = Callable[[str], None]
 
 def tell(directory: Path, table: NotifyTable, say: Say, clock: Clock | None = None) -> None:
     """Tell whom [notify] names how the run in *directory* ended. Returns within `timeout_s`; says in one line what failed."""
-    addresses = table.addresses()
-    if not addresses:
+    if not table.addresses():
         return
     try:
-        bodies = _bodies(directory, table)
-    except (OSError, ValueError, LookupError) as error:
-        say(f"nobody was notified: {directory / 'findings.json'} cannot be read ({type(error).__name__})")
-        return
+        _tell(directory, table, say, clock or SystemClock())
+    except Exception as error:  # no verdict may hang on it, whatever it is
+        say(f"nobody was notified: {directory / 'findings.json'}: {type(error).__name__}")
+
+
+def _tell(directory: Path, table: NotifyTable, say: Say, clock: Clock) -> None:
+    addresses, bodies = table.addresses(), _bodies(directory, table)
     if bodies:
         troubles = _send({name: (secret, bodies[name]) for name, secret in addresses.items()}, table.timeout_s, clock)
         say("; ".join(troubles) or f"notified: {', '.join(addresses)}")
@@ -58,9 +60,8 @@ def _report(directory: Path, link: str, drill: Mapping[str, Any]) -> str:
     return f"{socket.gethostname()}:{directory / 'report.html'}"
 
 
-def _send(posts: Mapping[str, tuple[SecretStr, bytes]], timeout_s: float, clock: Clock | None) -> list[str]:
+def _send(posts: Mapping[str, tuple[SecretStr, bytes]], timeout_s: float, clock: Clock) -> list[str]:
     """Post to all at once; return what went wrong, one line each."""
-    clock = clock or SystemClock()
     deadline_ns = clock.now_ns() + int(timeout_s * 1e9)
     said: dict[str, str] = {}
     threads = {
