@@ -13,7 +13,7 @@ import typer
 from failover_drill import history as store
 from failover_drill import journal, openslo, paper, settings, wording
 from failover_drill.clock import SystemClock
-from failover_drill.compliance import comply
+from failover_drill.compliance import Promised, comply
 from failover_drill.errors import DrillError, SettingsError
 from failover_drill.ledger import DOWNTIME, MAINTENANCE, Entry, Run
 from failover_drill.moments import moment
@@ -44,6 +44,10 @@ def report(
     ] = None,
     since: When = None,
     until: When = None,
+    slo: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="for a period: an OpenSLO objective that stands, whatever runs say"),
+    ] = None,
     reports: Reports = HERE,
     out: Out = None,
 ) -> None:
@@ -52,12 +56,14 @@ def report(
     Prints Markdown, or writes the form that FILE's name asks for: .html .md .json .csv .pdf, and for a run also
     .cucumber and .metrics.
     """
+    if since is None and until is None and slo is not None:
+        raise SettingsError("report: --slo needs a period: --since, --until")
     if since is None and until is None:
         forms = run_forms(run or reports / "latest")
     elif run is not None:
         raise SettingsError("report: name a RUN, or a period with --since and --until, not both")
     else:
-        forms = _period_forms(reports, since, until)
+        forms = _period_forms(reports, since, until, slo)
     _give(forms, out)
 
 
@@ -112,18 +118,19 @@ def _judged(directory: Path) -> Mapping[str, Any]:
     from failover_drill import record as records
     from failover_drill.findings import analyse
 
-    return analyse(records.read_facts(directory), records.read_objectives(directory)).to_dict()
+    return analyse(records.read_ended(directory), records.read_objectives(directory)).to_dict()
 
 
-def _period_forms(reports: Path, since: str | None, until: str | None) -> paper.Forms:
+def _period_forms(reports: Path, since: str | None, until: str | None, slo: Path | None) -> paper.Forms:
     from failover_drill.report.compliance import compliance_csv, compliance_html, compliance_json, compliance_markdown
 
     end = moment(until, "--until") if until else SystemClock().wall_s()
     begin = moment(since, "--since") if since else end - MONTH_S
     if begin >= end:
         raise SettingsError(f"--since: {wording.rfc3339(begin)} should be before --until, {wording.rfc3339(end)}")
+    promised = () if slo is None else (_promised(slo),)
     refreshed = store.refresh(reports)
-    books = comply(store.runs(reports), store.entries(reports / store.INCIDENTS), begin, end)
+    books = comply(store.runs(reports), store.entries(reports / store.INCIDENTS), begin, end, promised)
     remarks = [f"not counted: {each}" for each in refreshed.problems]
     return {
         ".html": lambda: compliance_html(books, remarks),
@@ -131,6 +138,18 @@ def _period_forms(reports: Path, since: str | None, until: str | None) -> paper.
         ".json": lambda: compliance_json(books),
         ".csv": lambda: compliance_csv(books),
     }
+
+
+def _promised(file: Path) -> Promised:
+    service, objectives = openslo.read_with_service(_text_of(file), str(file))
+    return Promised(service, objectives.availability, objectives.window_s)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
 
 
 def history(
@@ -222,11 +241,7 @@ def slo_read(
     name: Annotated[str, typer.Option(help="which SLO, where the file holds several")] = "",
 ) -> None:
     """Print an OpenSLO objective as the [objectives] table of drill.toml."""
-    try:
-        text = file.read_text("utf-8")
-    except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
-    read = openslo.read(text, str(file), name)
+    read = openslo.read(_text_of(file), str(file), name)
     typer.echo("[objectives]")
     typer.echo(f"availability = {read.availability * 100:.10g}")
     typer.echo(f"window_days = {read.window_s / 86_400:g}")

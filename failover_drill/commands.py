@@ -59,7 +59,7 @@ def judge(run: RunDirectory) -> None:
     from failover_drill.findings import analyse
 
     directory = _existing(run)
-    findings = analyse(record.read_facts(directory), record.read_objectives(directory))
+    findings = analyse(record.read_ended(directory), record.read_objectives(directory))
     typer.echo(json.dumps(findings.to_dict(), indent=1, allow_nan=False))
     findings.raise_unless_met()
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from typing import NamedTuple
 
 from failover_drill.ledger import DOWNTIME, MAINTENANCE, Bounded, Entry, Run
 from failover_drill.stretches import Stretch, length, minus, union, within
-from failover_drill.trend import Change, changes
+from failover_drill.trend import Trend, trends
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +80,6 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
-    """One series of a drill's runs. `metric` is "recovery time", or the name of a segment."""
-
-    drill: str
-    time_scale: float
-    metric: str
-    runs: tuple[str, ...]
-    at: tuple[float, ...]
-    values_s: tuple[float, ...]
-    median_s: float
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Compliance:
     """The compliance report. Everything in it follows from the runs and entries it was made of."""
 
@@ -103,27 +89,56 @@ class Compliance:
     trends: tuple[Trend, ...]
     incidents: tuple[Entry, ...]
     exclusions: tuple[Entry, ...]
+    uncharged: tuple[Entry, ...]
+    """Incidents that are in no account: no objective in real time is known of their service."""
 
 
-Key = tuple[float, str, float, float]
-"""Time scale, service, objective, window."""
+class Key(NamedTuple):
+    """What an account is kept of."""
+
+    time_scale: float
+    service: str
+    objective: float
+    window_s: float
 
 
-def comply(runs: Iterable[Run], entries: Iterable[Entry], since: float, until: float) -> Compliance:
-    """Return the books of [since, until), in epoch seconds. Runs outside it count only for the windows that reach back."""
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """An objective that somebody wrote down (OpenSLO): a fraction, over a window of seconds."""
+
+    service: str
+    objective: float
+    window_s: float
+
+
+def comply(
+    runs: Iterable[Run], entries: Iterable[Entry], since: float, until: float, promised: Sequence[Promised] = ()
+) -> Compliance:
+    """Return the books of [since, until), in epoch seconds. Runs outside it count only for the windows that reach back.
+
+    *promised*: objectives that stand whatever the runs were judged by; each has its account of all runs of its service.
+    """
     every, listed = sorted(runs, key=lambda run: run.began), tuple(entries)
     inside = [run for run in every if _touches((run.began, run.ended), since, until)]
+    kept = {Key(1, each.service, each.objective, each.window_s) for each in promised}
     grouped: dict[Key, list[Run]] = defaultdict(list)
     for run in every:
-        grouped[run.time_scale, run.service, run.objective, run.window_s].append(run)
-    objectives = (_objective(key, group, listed, since, until) for key, group in sorted(grouped.items()))
+        grouped[Key(run.time_scale, run.service, run.objective, run.window_s)].append(run)
+    for key in kept:
+        grouped[key] = [run for run in every if (run.time_scale, run.service) == (1, key.service)]
+    objectives = [
+        _objective(key, group, listed, since, until)
+        for key, group in sorted(grouped.items())
+        if key in kept or _concerns(key, group, listed, since, until)
+    ]
     return Compliance(
         since=since,
         until=until,
-        objectives=tuple(each for each in objectives if each is not None),
-        trends=tuple(_trends(inside)),
+        objectives=tuple(objectives),
+        trends=tuple(trends(inside)),
         incidents=_listed(listed, DOWNTIME, since, until),
         exclusions=_listed(listed, MAINTENANCE, since, until),
+        uncharged=tuple(each for each in _listed(listed, DOWNTIME, since, until) if not _charged(each, objectives)),
     )
 
 
@@ -136,20 +151,26 @@ def _listed(entries: Sequence[Entry], kind: str, since: float, until: float) -> 
     return tuple(sorted(chosen, key=lambda each: each.began))
 
 
-def _objective(key: Key, runs: Sequence[Run], entries: Sequence[Entry], since: float, until: float) -> Objective | None:
-    time_scale, service, objective, window_s = key
-    own = [each for each in entries if each.service in ("", service) and time_scale == 1]
-    inside = tuple(run for run in runs if _touches((run.began, run.ended), since, until))
-    if not inside and not any(each.service == service for each in _listed(own, DOWNTIME, since, until)):
-        return None
+def _charged(entry: Entry, objectives: Sequence[Objective]) -> bool:
+    return any(each.time_scale == 1 and entry.service in ("", each.service) for each in objectives)
+
+
+def _concerns(key: Key, runs: Sequence[Run], entries: Sequence[Entry], since: float, until: float) -> bool:
+    """Did a run of this account lie in the period, or, in real time, an incident of this very service?"""
+    hurt = key.time_scale == 1 and any(e.service == key.service for e in _listed(entries, DOWNTIME, since, until))
+    return hurt or any(_touches((run.began, run.ended), since, until) for run in runs)
+
+
+def _objective(key: Key, runs: Sequence[Run], entries: Sequence[Entry], since: float, until: float) -> Objective:
+    own = [each for each in entries if each.service in ("", key.service) and key.time_scale == 1]
     return Objective(
-        service=service,
-        objective=objective,
-        window_s=window_s,
-        time_scale=time_scale,
-        period=account(runs, own, (since, until), objective),
-        window=account(runs, own, (until - window_s, until), objective),
-        runs=inside,
+        service=key.service,
+        objective=key.objective,
+        window_s=key.window_s,
+        time_scale=key.time_scale,
+        period=account(runs, own, (since, until), key.objective),
+        window=account(runs, own, (until - key.window_s, until), key.objective),
+        runs=tuple(run for run in runs if _touches((run.began, run.ended), since, until)),
     )
 
 
@@ -245,35 +266,3 @@ def _sum(parts: Iterable[Bounded]) -> Bounded:
     highs = [each.at_most_s for each in every]
     high = None if None in highs else sum(each for each in highs if each is not None)
     return Bounded(sum(e.estimate_s for e in every), sum(e.at_least_s for e in every), high)
-
-
-def _trends(runs: Sequence[Run]) -> Iterable[Trend]:
-    usable: dict[tuple[str, float], list[Run]] = defaultdict(list)
-    for run in runs:
-        if run.recovery is not None and run.fit:
-            usable[run.drill, run.time_scale].append(run)
-    for group in (usable[key] for key in sorted(usable)):
-        widths = [
-            (run.recovery.at_most_s or run.recovery.estimate_s) - run.recovery.at_least_s
-            for run in group
-            if run.recovery
-        ]
-        error = median(widths)
-        yield _trend("recovery time", group, [run.recovery.estimate_s for run in group if run.recovery], error)
-        for name in dict.fromkeys(name for run in group for name, _ in run.segments):
-            values = [dict(run.segments).get(name, 0.0) for run in group]
-            if any(values):
-                yield _trend(name, group, values, error)
-
-
-def _trend(metric: str, runs: Sequence[Run], values: Sequence[float], error: float) -> Trend:
-    return Trend(
-        drill=runs[0].drill,
-        time_scale=runs[0].time_scale,
-        metric=metric,
-        runs=tuple(run.run for run in runs),
-        at=tuple(run.began for run in runs),
-        values_s=tuple(values),
-        median_s=median(values),
-        changes=changes(values, error),
-    )

@@ -33,11 +33,12 @@ from failover_drill.findings import Findings, analyse
 from failover_drill.forecast import Kind
 from failover_drill.interrupts import held
 from failover_drill.journal import FILE, FORMAT, Journal
-from failover_drill.predict import foretell
+from failover_drill.predict import Foreteller
 from failover_drill.preflight import NOTHING, admission, readiness, refuse_if_unrestored
 from failover_drill.reports import write_reports
 from failover_drill.samples import archive
 from failover_drill.settings import Settings, TrafficTable, status_ranges
+from failover_drill.settings_shown import shown
 from failover_drill.target import Target
 from failover_drill.traffic import TrafficPlan
 from failover_drill.undo import Limits
@@ -151,7 +152,7 @@ class Run:
         signed_in = guards.signed_in(target, self.platform, lock_by_tag=settings.safety.lock == "tag")
         say(f"signed in: {signed_in}")
         names = NameAsker(target, timeout_s=settings.watch.timeout_s)
-        self.foretold = foretell(self.platform, names, target, settings, state)
+        self._foretold = Foreteller(self.platform, names, target, settings, state)
         self.directory = record.new_directory(self.reports, name, taken)
         self._open_span(name)
         self.journal = Journal(self.directory / FILE)
@@ -207,7 +208,7 @@ class Run:
             names,
             self.reports,
             ttl_s,
-            self.foretold.get(Kind.PLANNED),
+            self._foretold.forecasts.get(Kind.PLANNED),
             self._guardian.trouble,
             self._clock.wall_s,
         )
@@ -246,10 +247,11 @@ class Run:
             "latency_limit_ns": round(self.settings.traffic.slow_s * 1e9),
             "time_scale": self.target.time_scale,
             "ttl_s": ttl_s,
-            "forecasts": {str(kind): each.to_dict() for kind, each in self.foretold.items()},
+            "forecasts": self._foretold.plain(),
             "objectives": objectives,
             "environment": environment(self.target) | {"signed in": signed_in} | self._trace(),
             "traceparent": self._span.traceparent,
+            "settings": shown(self.settings, self.target.name),
         }
 
     def _trace(self) -> dict[str, str]:
@@ -275,6 +277,8 @@ class Run:
         self._step_span.end(error)
         mark = "✓" if outcome == "passed" else "✗"
         self.say(f"{self._elapsed():7.1f} s  {mark} {self._steps[index]}" + (f": {error}" if error else ""))
+        if self._foretold.again_after(self.drill.prepared):
+            self.journal.append("forecasts", self._foretold.plain())
 
     def _elapsed(self) -> float:
         return (self._clock.now_ns() - self._began_ns) / 1e9

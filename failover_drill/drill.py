@@ -202,6 +202,11 @@ class Drill(Looking):
         self._journal.append("aborted", {"reason": reason}, sync=True)
         raise Aborted(reason)
 
+    @property
+    def prepared(self) -> int:
+        """How many changes prepared the estate so far, the lock's apart; 0 once the first disruptive one was sent."""
+        return 0 if self._changes.begun else self._changes.made - bool(self._lock)
+
     # ---- users -------------------------------------------------------------------------------------------------
 
     def serve_users(self) -> None:

@@ -271,6 +271,7 @@ class Facts:
     interrupted: str = ""
     restored: str = ""  # "" not attempted, "yes", or what still differs
     environment: Mapping[str, str] = field(default_factory=dict)  # versions, commit, machine; never a secret
+    settings: Mapping[str, str] = field(default_factory=dict)  # in force; what could be a secret is left out
     self_test: Mapping[str, object] = field(
         default_factory=dict
     )  # the newest self-test on this machine, if there is one

@@ -49,6 +49,7 @@ def analyse(facts: Facts, objectives: Objectives) -> Findings:
         steps=tuple(step_form(each, facts) for each in facts.steps),
         timeline=timeline(facts, objectives, measured.fold.buckets),
         environment=dict(facts.environment),
+        settings=dict(facts.settings),
     )
 
 

@@ -11,7 +11,7 @@
     ├── dns, monitor strips of answers and of monitor statuses over time
     ├── instrument   was the measurement itself fit to be believed?
     ├── actions, steps, timeline, notes
-    └── environment
+    └── environment, settings
 
 Instants are epoch seconds, durations end in `_s` (seconds) or `_ns` (whole nanoseconds), shares are fractions.
 Every figure that sampling cannot pin down stands between `at_least_s` and `at_most_s`. `None` means: not known, or
@@ -30,7 +30,7 @@ from failover_drill.errors import Inconclusive, ObjectiveNotMet
 
 SCHEMA: Final = "failover-drill/findings/2"
 OLDER: Final = ("failover-drill/findings/1",)
-"""Without `forecast`; read as if none had been made."""
+"""Without `forecast` and `settings`; read as if there were none."""
 
 
 class Verdict(StrEnum):
@@ -570,6 +570,8 @@ class Findings:
     steps: tuple[StepForm, ...]
     timeline: Timeline
     environment: Mapping[str, str]
+    settings: Mapping[str, str]
+    """In force during the run, by their dotted names in drill.toml; what could be a secret is left out."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the findings as findings.json has them: plain, ready for `json.dumps(…, allow_nan=False)`."""

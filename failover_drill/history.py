@@ -108,7 +108,7 @@ def read_findings(directory: Path) -> dict[str, Any]:
         raise DrillError(f"{path}: is torn or unreadable ({error}); judge the run again from its facts") from None
     schema = findings.get("schema") if isinstance(findings, dict) else None
     if schema in OLDER:
-        return {**findings, "forecast": None}
+        return {**findings, "forecast": None, "settings": {}}
     if schema != SCHEMA:
         raise DrillError(f"{path}: has schema {schema!r}; this version reads {SCHEMA!r} and older")
     checked: dict[str, Any] = findings

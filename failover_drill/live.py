@@ -262,7 +262,7 @@ class Live:
 USERS = {
     "up": "users are served",
     "out": "users are out",
-    "silent": "every request still waits for an answer",
+    "silent": "no request is answered",
     "waiting": "nothing sent yet",
 }
 ACTIONS = {

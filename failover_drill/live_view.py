@@ -155,12 +155,13 @@ def _line(line: Line) -> Text:
 
 
 def _gauge(gauge: Gauge, width: int) -> Text:
-    """Return a figure with a bar behind it, where there is room for one."""
-    if gauge.share is None or len(gauge.text) + BAR + 16 > width:
+    """Return a figure with a bar behind it, as long as there is room for, or none."""
+    bar = min(BAR, width - len(gauge.text) - 16)
+    if gauge.share is None or bar < BAR // 3:
         return Text(gauge.text)
-    filled = min(BAR, round(gauge.share * BAR))
+    filled = min(bar, round(gauge.share * bar))
     colour = "green" if gauge.share <= 0.5 else "yellow" if gauge.share <= 1 else "bold red"
-    return Text.assemble(gauge.text, "  ", ("━" * filled, colour), ("─" * (BAR - filled), "dim"))
+    return Text.assemble(gauge.text, "  ", ("━" * filled, colour), ("─" * (bar - filled), "dim"))
 
 
 def strip(shares: Sequence[float | None]) -> str:

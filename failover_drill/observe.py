@@ -37,6 +37,7 @@ from failover_drill.observe_view import say, view
 from failover_drill.observing import Watched
 from failover_drill.samples import archive, read_samples
 from failover_drill.selftest_record import newest
+from failover_drill.settings_shown import asked_for
 from failover_drill.traffic import DEFAULT_MIX, TrafficPlan
 
 EXIT = {Verdict.MET: 0, Verdict.MISSED: 1, Verdict.INCONCLUSIVE: 2}
@@ -315,6 +316,7 @@ def facts_of(plan: TrafficPlan, directory: Path, began: ClockAnchor) -> Facts:
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "url": plan.url.rstrip("/") + plan.paths[0][0],
         },
+        settings=asked_for(plan),
         self_test=newest(Path("reports")),
     )
 

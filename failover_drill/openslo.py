@@ -21,6 +21,19 @@ ANNOTATIONS = {"rto": "rto_s", "rpo": "rpo_s", "stabilisation": "stabilisation_s
 
 def read(text: str, where: str, name: str = "") -> Objectives:
     """Return the objectives of the SLO called `name`, or of the only one. Raises SettingsError naming `where` and the key."""
+    return _objectives(_chosen(text, where, name), where)
+
+
+def read_with_service(text: str, where: str, name: str = "") -> tuple[str, Objectives]:
+    """Return what `read` does, and before it the service that it is an objective of. Raises SettingsError, also without one."""
+    slo = _chosen(text, where, name)
+    service = str((slo.get("spec") or {}).get("service") or "")
+    if not service:
+        raise SettingsError(f"{where}, spec.service: is missing; the public host name would be right")
+    return service, _objectives(slo, where)
+
+
+def _chosen(text: str, where: str, name: str) -> Mapping[str, Any]:
     try:
         documents = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
     except yaml.YAMLError as error:
@@ -33,7 +46,7 @@ def read(text: str, where: str, name: str = "") -> Objectives:
     slo = found[name] if name else next(iter(found.values()))
     if not str(slo.get("apiVersion", "")).startswith("openslo/v1"):
         raise SettingsError(f"{where}, apiVersion: {slo.get('apiVersion')!r} should be openslo/v1")
-    return _objectives(slo, where)
+    return slo
 
 
 def _name(document: Mapping[str, Any]) -> str:

@@ -28,12 +28,11 @@ from failover_drill import interrupts
 from failover_drill.drill import Drill
 from failover_drill.errors import DrillError, EstateError, Inconclusive, ObjectiveNotMet
 from failover_drill.findings import Findings, Verdict
-from failover_drill.findings_form import ForecastForm
 from failover_drill.guardian import LOG
 from failover_drill.guards import YES_VARIABLE, Consent
 from failover_drill.phrases import nearest
 from failover_drill.settings import AzureTarget, Settings, load
-from failover_drill.wording import bounded, bounds, duration, held_against, period, share
+from failover_drill.summary import summary_lines
 
 if TYPE_CHECKING:
     from failover_drill.compose import Run
@@ -306,38 +305,6 @@ def _attach_to_allure(directory: Path) -> None:
     allure = importlib.import_module("allure")
     for name, kind in (("report.html", "HTML"), ("report.md", "TEXT"), ("findings.json", "JSON")):
         allure.attach.file(str(directory / name), name, allure.attachment_type[kind])
-
-
-def summary_lines(findings: Findings) -> list[str]:
-    """Return verdict, recovery time, downtime and budget, one line each, for a terminal."""
-    recovery, slo = findings.recovery, findings.slo
-    lines = [f"{findings.drill.name}: {findings.verdict}", *(f"  {reason}" for reason in findings.reasons)]
-    if findings.drill.interrupted and findings.drill.restored == "yes":
-        lines.append("  the estate is as it was: compared with the snapshot taken at the start")
-    if recovery.time_s is not None:
-        took = bounded(recovery.time_s, recovery.at_least_s, recovery.at_most_s)
-        lines.append(f"recovery time {took}, objective {duration(recovery.rto_s)}")
-        lines.append(
-            f"  of which {', '.join(f'{s.name} {duration(s.took_s)}' for s in recovery.segments if s.occurred)}"
-        )
-    lines += _forecast_line(findings.forecast)
-    lost = bounded(slo.consumed.estimate_s, slo.consumed.at_least_s, slo.consumed.at_most_s)
-    lines.append(
-        f"downtime {lost}, user-weighted: {share(slo.consumed_share)} of the error budget of {duration(slo.budget_s)} "
-        f"that {share(slo.objective)} over {period(slo.window_s)} allows"
-    )
-    if findings.drill.time_scale != 1:
-        lines.append(f"time scale {findings.drill.time_scale:g}: probe intervals and Azure's delays were divided by it")
-    return lines
-
-
-def _forecast_line(forecast: ForecastForm | None) -> list[str]:
-    """Return what was predicted, and where the measured lies in it, in a few words."""
-    if forecast is None or forecast.recovery is None:
-        return [] if forecast is None else [f"  predicted: never; {forecast.never}"]
-    told = forecast.recovery
-    held = "" if told.measured_within is None else f"; measured {held_against(told.measured_within)}"
-    return [f"  predicted {duration(told.mean_s)}, 99 of 100 within {bounds(*told.inner_99)}{held}"]
 
 
 # ---- steps --------------------------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@
     the estate's own delays, or Azure's as observed ──► Delays ───┼─► forecast, once for each kind
     settings of the traffic, the chain's TTL ─────► Clients ──────┘
 
-A run is foretold before its first change; its journal's header keeps that, and the analysis picks the kind that then happened.
+A run is foretold before its first change; its journal keeps that, and the analysis picks the kind that then happened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -30,6 +31,29 @@ ESTATE_DELAYS: Mapping[str, float] = {
     "dns_propagation_s": 2.0,
 }
 """The local estate's defaults (docs/estate.md), for where it is not there to be asked."""
+
+
+class Foreteller:
+    """What a run foretells: once before its first change, and again where preparations then changed the estate."""
+
+    def __init__(
+        self, platform: Platform, names: Names, target: Target, settings: Settings, state: Mapping[str, Any]
+    ) -> None:
+        """*state*: as for `read`."""
+        self._foretell = partial(foretell, platform, names, target, settings, state)
+        self._prepared = 0
+        self.forecasts = self._foretell()
+
+    def again_after(self, prepared: int) -> bool:
+        """Foretell anew where more changes than before have prepared the estate. Return whether that was so."""
+        if prepared <= self._prepared:
+            return False
+        self._prepared, self.forecasts = prepared, self._foretell()
+        return True
+
+    def plain(self) -> dict[str, Any]:
+        """Return the forecasts by kind, for the journal."""
+        return {str(kind): each.to_dict() for kind, each in self.forecasts.items()}
 
 
 def foretell(

@@ -54,10 +54,10 @@ def lost_until_recovery_s(recovery: Recovery, measured: Measured) -> float | Non
 def kind_of(facts: Facts) -> Kind | None:
     """Return what was done to the primary, and who brought users back; None for what no forecast is made of.
 
-    That is everything but the playbook's own acts, and a region lost or hung for good while the operator looks on. Where the
-    scenario prepared something, the forecast was made before that, and does not count.
+    That is everything but the playbook's own acts, and a region lost or hung for good while the operator looks on; each on
+    an estate that does what its settings say, without a fault of names or control plane.
     """
-    if any(each.purpose == "preparation" for each in facts.actions):
+    if any(each.purpose == "preparation" and each.verb.startswith("inject") for each in facts.actions):
         return None
     deeds = [each for each in facts.actions if each.purpose == "deed" and each.sent_ns is not None]
     faults = [each.verb for each in facts.actions if each.purpose == "fault" and each.sent_ns is not None]

@@ -110,9 +110,19 @@ def read_facts(directory: Path) -> Facts:
         interrupted=_interrupted(entries),
         restored=restored[-1] if restored else "",
         environment=header["environment"],
+        settings=header.get("settings", {}),
         self_test=newest(directory.resolve().parent.parent),
-        forecasts=header.get("forecasts", {}),
+        forecasts=_forecasts(entries),
     )
+
+
+def read_ended(directory: Path) -> Facts:
+    """Return the facts of a run that is over; one whose record breaks off was interrupted. Raises JournalError."""
+    facts = read_facts(directory)
+    sealed = any(entry.kind == "seal" for path in journal.journals_of(directory) for entry in journal.read(path))
+    if sealed or facts.interrupted:
+        return facts
+    return replace(facts, interrupted="its record breaks off: the drill was killed, or is still going on")
 
 
 def entries_of(directory: Path) -> list[journal.Entry]:
@@ -123,6 +133,9 @@ def entries_of(directory: Path) -> list[journal.Entry]:
     own, *others = (journal.read(path) for path in journal.journals_of(directory))
     if not own or own[0].kind != "header":
         raise JournalError(f"{directory / journal.FILE}: has no header: the run did not get that far")
+    if own[0].fields["schema"] != journal.FORMAT:
+        found = own[0].fields["schema"]
+        raise JournalError(f"{directory / journal.FILE}: has schema {found!r}; this version reads {journal.FORMAT!r}")
     return own + [_rebased(e, own[0].fields, other[0].fields) for other in others if other for e in other[1:]]
 
 
@@ -179,6 +192,13 @@ def playbook_of(directory: Path) -> dict[str, str]:
     path = directory / journal.FILE
     plans = [e.fields for e in journal.read(path) if e.kind == "plan"] if path.exists() else []
     return dict(plans[-1].get("playbook", {})) if plans else {}
+
+
+def _forecasts(entries: list[journal.Entry]) -> Mapping[str, Any]:
+    """Return what was foretold last: in the header, or anew after the estate was prepared; nothing by an older version."""
+    told = [entries[0].fields.get("forecasts", {}), *(e.fields for e in entries if e.kind == "forecasts")]
+    newest: Mapping[str, Any] = told[-1]
+    return newest
 
 
 def _interrupted(entries: list[journal.Entry]) -> str:

@@ -8,12 +8,15 @@ noise is distributed nor about single wild runs. The search then goes on to eith
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist, median
 
 import numpy as np
+
+from failover_drill.ledger import Run
 
 CHANCE = 0.001  # of a false call in a series without change
 LEAST_SHARE = 0.05  # of the level before
@@ -82,3 +85,50 @@ def _rank_scores(
 def _noise(values: Sequence[float], edges: Sequence[int], levels: Sequence[float]) -> float:
     apart = [abs(each - level) for a, b, level in zip(edges, edges[1:], levels, strict=False) for each in values[a:b]]
     return 1.4826 * median(apart) if apart else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One series of a drill's runs. `metric` is "recovery time", or the name of a segment."""
+
+    drill: str
+    time_scale: float
+    metric: str
+    runs: tuple[str, ...]
+    at: tuple[float, ...]
+    values_s: tuple[float, ...]
+    median_s: float
+    changes: tuple[Change, ...]
+
+
+def trends(runs: Sequence[Run]) -> Iterator[Trend]:
+    """Yield the recovery time of each drill, and each segment of it, over the runs with a fit instrument."""
+    usable: dict[tuple[str, float], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.recovery is not None and run.fit:
+            usable[run.drill, run.time_scale].append(run)
+    for group in (usable[key] for key in sorted(usable)):
+        widths = [
+            (run.recovery.at_most_s or run.recovery.estimate_s) - run.recovery.at_least_s
+            for run in group
+            if run.recovery
+        ]
+        error = median(widths)
+        yield _trend("recovery time", group, [run.recovery.estimate_s for run in group if run.recovery], error)
+        for name in dict.fromkeys(name for run in group for name, _ in run.segments):
+            values = [dict(run.segments).get(name, 0.0) for run in group]
+            if any(values):
+                yield _trend(name, group, values, error)
+
+
+def _trend(metric: str, runs: Sequence[Run], values: Sequence[float], error: float) -> Trend:
+    return Trend(
+        drill=runs[0].drill,
+        time_scale=runs[0].time_scale,
+        metric=metric,
+        runs=tuple(run.run for run in runs),
+        at=tuple(run.began for run in runs),
+        values_s=tuple(values),
+        median_s=median(values),
+        changes=changes(values, error),
+    )

@@ -92,10 +92,10 @@ def bounds(at_least_s: float | None, at_most_s: float | None) -> str:
 
 
 def bounded(estimate_s: float | None, at_least_s: float | None, at_most_s: float | None) -> str:
-    """Return an estimate with its bounds: "13.42 s (13.10 s to 13.81 s)"; alone, where all three read the same."""
+    """Return an estimate with its bounds: "13.42 s (13.10 s to 13.81 s)"; alone, where both bounds read the same."""
     if estimate_s is None:
         return bounds(at_least_s, at_most_s)
-    if {duration(at_least_s), duration(at_most_s)} == {duration(estimate_s)}:
+    if at_least_s is not None and duration(at_least_s) == duration(at_most_s):
         return duration(estimate_s)
     return f"{duration(estimate_s)} ({bounds(at_least_s, at_most_s)})"
 

@@ -26,7 +26,7 @@ def missed() -> Findings:
     findings = met()
     findings["verdict"] = "MISSED"
     findings["reasons"] = ["recovery took 8 min 0.0 s, beyond the 60 s allowed (at least 7 min 59.9 s)"]
-    findings["judgements"][0] |= {"verdict": "MISSED", "reason": findings["reasons"][0]}
+    findings["judgements"][1] |= {"verdict": "MISSED", "reason": findings["reasons"][0]}
     _recovery_of(findings, 480.0)
     findings["notes"].insert(
         0, {"topic": "dns", "text": "The TTL of 300 s is 62 % of the recovery time.", "figure": 0.62, "unit": "share"}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover_drill import wording
-from failover_drill.compliance import Compliance, comply
+from failover_drill.compliance import Compliance, Promised, comply
 from failover_drill.ledger import DOWNTIME, MAINTENANCE, Entry, Run, summarise
 from failover_drill.report.compliance import (
     compliance_csv,
@@ -109,6 +109,30 @@ def test_an_empty_period_says_so() -> None:
     assert "NOTHING MEASURED" in compliance_markdown(none)
     assert json.loads(compliance_json(none))["objectives"] == []
     assert len(compliance_csv(none).splitlines()) == 1
+
+
+def test_an_incident_that_no_account_charges_is_said() -> None:
+    """A recorded incident of a service without a known objective is listed as charged to nobody, in words, too."""
+    elsewhere = books(runs(20)).uncharged
+    assert [each.service for each in elsewhere] == ["other.example"]
+    alone = comply((), ENTRIES, SINCE, UNTIL)
+    assert len(alone.uncharged) == len(alone.incidents) == 4
+    for text in (compliance_markdown(alone), compliance_html(alone)):
+        assert "4 incidents recorded by hand are in no account" in text
+        assert "no recorded incident lies in this period" not in text
+
+
+def test_a_promised_objective_has_its_account() -> None:
+    """An objective that somebody wrote down is accounted for though no run was judged by it, of all runs of its service."""
+    history = runs(20)
+    promised = Promised(history[0].service, 0.99, 7 * DAY)
+    told = comply(history, ENTRIES, SINCE, UNTIL, (promised,)).objectives
+    assert {(each.objective, each.window_s) for each in told} == {(0.999, 30 * DAY), (0.99, 7 * DAY)}
+    spent = {each.period.spend.total.estimate_s for each in told}
+    assert len(spent) == 1
+    (alone,) = comply((), ENTRIES, SINCE, UNTIL, (promised,)).objectives
+    assert alone.period.spend.recorded_s > 0
+    assert alone.period.watched_s == 0
 
 
 def test_rehearsals_in_compressed_time_are_no_downtime_of_the_service() -> None:

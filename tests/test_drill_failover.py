@@ -119,7 +119,7 @@ def test_it_was_foretold(drilled: Drilled) -> None:
     assert 0 < predicted["recovery"]["inner_99"][0] < recovery["rto_s"]
     assert "  predicted " in drilled.output
     again = analyse(record.read_facts(drilled.directory), record.read_objectives(drilled.directory))
-    assert again.to_dict()["forecast"] == predicted
+    assert again.to_dict() == drilled.findings
     kinds = [entry.kind for entry in record.entries_of(drilled.directory)]
     assert kinds.index("header") == 0 < kinds.index("promise")
 

@@ -70,3 +70,5 @@ def assert_reported(drilled: Drilled) -> None:
     assert drilled.findings["verdict"] != "MET"
     assert drilled.findings["drill"]["restored"] == "yes"
     assert (drilled.directory / "report.html").stat().st_size > 10_000
+    text = (drilled.directory / "report.md").read_text("utf-8")
+    assert text.index("> **Failed step:**") < text.index(f"**{drilled.findings['verdict']}**")

@@ -182,6 +182,8 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
         (["record", "--csv", "nowhere.csv"], "does not exist"),
         (["history", "--reports", "nowhere"], "there is no such directory of runs"),
         (["slo", "read", "nowhere.yaml"], "cannot be read"),
+        (["report", "--slo", "slo.yaml"], "--slo needs a period"),
+        (["report", "--since", "2025-10-01", "--slo", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
     ],
 )
 def test_bad_arguments_are_one_line(reports: Path, arguments: list[str], said: str) -> None:

@@ -29,7 +29,7 @@ OBJECTIVES = {
 }  # fmt: skip
 HEADER = {
     "drill": "failover", "run": "2026-11-23T02-30-00Z", "anchor": {"wall_ns": 0, "mono_ns": 0}, "time_scale": 10.0,
-    "objectives": OBJECTIVES,
+    "objectives": OBJECTIVES, "forecasts": {"planned": {"recovery": {"mean_s": 65.731}}},
 }  # fmt: skip
 STEPS = [{"keyword": "Given", "text": "users are being served"}, {"keyword": "When", "text": "the primary is disabled"}]
 APP = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/web-eastus"
@@ -94,7 +94,7 @@ def test_during_the_outage() -> None:
     """While users are out: time since the first change against the RTO, the open outage, what it cost, and by whom."""
     told = shown(14 * S)
     assert told.phase == "failing over"
-    assert told.recovery.text == "4.0 s of 60 s allowed, users are out"
+    assert told.recovery.text == "4.0 s of 60 s allowed, 65.73 s predicted, users are out"
     assert told.recovery.share == pytest.approx(4 / 60)
     assert told.users == "out"
     assert told.outage.startswith("OUT for at least 2.9")
@@ -105,9 +105,20 @@ def test_during_the_outage() -> None:
     assert told.actions[-1].text == "stop app web-eastus (ok, 80 ms)"
 
 
+def test_without_a_forecast_none_is_shown() -> None:
+    """Where nothing was predicted, the recovery time stands against the RTO alone."""
+    told = [
+        Entry(e.n, e.t_ns, e.kind, {**e.fields, "forecasts": {}} if e.kind == "header" else e.fields)
+        for e in entries(14 * S)
+    ]
+    found = Live().then(News(told, samples=[table(traffic(14 * S))]), 14 * S).showing(14 * S)
+    assert found is not None
+    assert found.recovery.text == "4.0 s of 60 s allowed, users are out"
+
+
 def test_after_it_held() -> None:
     """Once users were served for the stabilisation time after the switch, the recovery time stands still."""
-    assert "of 60 s allowed, users are served" in shown(16 * S).recovery.text
+    assert "of 60 s allowed, 65.73 s predicted, users are served" in shown(16 * S).recovery.text
     for now_s in (18, 19):
         told = shown(now_s * S)
         assert told.recovery.text.startswith("about 5.0 s of 60 s allowed"), told.recovery

@@ -46,6 +46,14 @@ def test_what_is_written_is_read_again(availability: float, window_s: float, rto
     assert openslo.read(openslo.write(objectives, "a", "b"), "it") == objectives
 
 
+def test_the_service_is_read_too() -> None:
+    """A period's account is named after the document's service; a document without one is refused in one line."""
+    text = openslo.write(Objectives(), "availability", "www.proseware.example")
+    assert openslo.read_with_service(text, "slo.yaml") == ("www.proseware.example", Objectives())
+    with pytest.raises(SettingsError, match=r"slo.yaml, spec.service: is missing"):
+        openslo.read_with_service(text.replace("service: www.proseware.example", "service: ''"), "slo.yaml")
+
+
 def test_what_is_written_has_the_form_of_openslo() -> None:
     """The document has the fields that OpenSLO's specification requires of an SLO."""
     document = yaml.safe_load(openslo.write(Objectives(), "availability", "shop"))

@@ -9,6 +9,7 @@ from failover_drill.findings import analyse
 from failover_drill.findings_form import ForecastForm
 from failover_drill.forecast import Delays, Kind, ProfileSettings, forecast
 from failover_drill.predicted import kind_of
+from failover_drill.summary import summary_lines
 from tests.histories import MS, S, facts, strip
 
 GAP = 100 * MS
@@ -48,14 +49,15 @@ STOP = act("stop app")
         ((act("inject flapping", purpose="fault"),), None),
         ((act("inject region_lost", purpose="fault"), act("disable endpoint", at_ns=3 * S)), None),
         ((act("inject region_lost", purpose="fault"), act("inject dns_silent", purpose="fault")), None),
-        ((act("start app", "westus3", "preparation", S), act("inject region_lost", purpose="fault")), None),
+        ((act("start app", "westus3", "preparation", S), act("inject region_lost", purpose="fault")), Kind.REFUSED),
+        ((act("inject dns_stale", "", "preparation", S), STOP), None),
         ((act("enable endpoint", "eastus"),), None),
         ((act("stop app", "westus3"),), None),
         ((), None),
     ],
 )
 def test_a_run_is_held_against_the_forecast_of_its_kind(actions: tuple[Action, ...], kind: Kind | None) -> None:
-    """The playbook's acts are planned, a region lost or hung for good is not; of all else, and of the prepared, there is none."""
+    """The playbook's acts are planned, a region lost or hung for good is not; of all else no forecast is made."""
     assert kind_of(run(LOST, *actions)) == kind
 
 
@@ -104,3 +106,19 @@ def test_a_forecast_of_no_return_is_told() -> None:
 def test_nothing_is_guessed() -> None:
     """A run without forecasts, as an observation or one of an older version, has none."""
     assert told(run(LOST, STOP, forecasts={})) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (run(LOST, STOP), "; measured below its 99 % interval"),
+        (run("+" * 20 + "x" * 30, STOP), "99 of 100 within"),
+        (run(LOST, act("inject region_hung", purpose="fault"), forecasts={"hang": COLD}), "predicted: never; "),
+        (run(LOST, STOP, forecasts={}), ""),
+    ],
+)
+def test_the_terminal_says_it_in_a_few_words(given: Facts, said: str) -> None:
+    """One line under the verdict says what was predicted and where the measured lies; none where nothing was predicted."""
+    lines = [line for line in summary_lines(analyse(given, Objectives(stabilisation_s=1.0))) if "predicted" in line]
+    assert len(lines) == bool(said)
+    assert all(said in line for line in lines)

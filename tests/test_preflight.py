@@ -22,7 +22,7 @@ from failover_drill.facts import Resolution
 from failover_drill.forecast import Delays, Kind
 from failover_drill.forecast_command import opened
 from failover_drill.platform import DirectAnswer
-from failover_drill.predict import foretell
+from failover_drill.predict import Foreteller, foretell
 from failover_drill.preflight_command import CHECKS, judged
 from failover_drill.preflight_reading import look
 from failover_drill.preflight_seen import Level, Line, Seen
@@ -391,3 +391,6 @@ def test_what_a_report_sets_beside_the_measured(healthy: Estate) -> None:
         assert later.recovery.mean_s > planned.recovery.mean_s + 3
         absent = replace(target, secondary=replace(target.secondary, app_id=f"{target.secondary.app_id}-not"))
         assert foretell(platform, names, absent, Settings(), state) == {}
+        foreteller = Foreteller(platform, names, target, Settings(), state)
+        assert foreteller.forecasts == told
+        assert [foreteller.again_after(changes) for changes in (0, 1, 1, 2, 0)] == [False, True, False, True, False]

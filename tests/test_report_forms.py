@@ -245,6 +245,15 @@ def test_nothing_is_predicted_of_what_was_only_watched() -> None:
     assert all("predicted" not in form.lower() for form in forms)
 
 
+def test_the_settings_are_in_the_page() -> None:
+    """Every setting in force stands in the page; a run of an older version, which has none, has no such part."""
+    settings = CASES["met"]()["settings"]
+    assert settings
+    for name, value in settings.items():
+        assert f"<dt><code>{name}</code></dt><dd>{escape(value)}</dd>" in page_of("met")
+    assert "Settings in force" not in html(CASES["met"]() | {"settings": {}})
+
+
 def test_a_comment_fits() -> None:
     """Markdown of a drill fits a pull-request comment (65 536 characters)."""
     findings = CASES["met"]()

@@ -104,8 +104,9 @@ def test_nanoseconds_read_as_seconds_do() -> None:
 
 
 def test_bounds_that_read_the_same_are_not_repeated() -> None:
-    """Where estimate and bounds are the same figure to the precision written, it stands once."""
+    """Where both bounds are the same figure to the precision written, the estimate stands alone."""
     assert wording.bounded(7.801, 7.799, 7.803) == "7.80 s"
+    assert wording.bounded(480.0, 479.99, 480.01) == "8 min"
 
 
 def test_what_has_no_end_says_so() -> None:

@@ -98,6 +98,9 @@ def waterfall(segments: Sequence[Mapping[str, Any]], rto_s: float, predicted: Ma
 
 def _limit(plot: Any, at: float) -> None:
     plot.add_layout(paint(Span(location=at, dimension="height", line_dash="dashed", line_width=2), line_color="ink"))
+    text = Label(x=at, y=3, y_units="screen", x_offset=5, text=f"allowed {wording.duration(at)}")
+    text.text_font, text.text_font_size = FONT, "12px"
+    plot.add_layout(paint(text, text_color="ink"))
 
 
 def _mean(predicted: Mapping[str, Mapping[str, Any]], segment: Mapping[str, Any]) -> float:

@@ -13,13 +13,14 @@ from bokeh.models import ColumnDataSource, DatetimeTickFormatter, NumeralTickFor
 from jinja2 import Environment
 
 from failover_drill import wording
-from failover_drill.compliance import Compliance, Objective, Trend
+from failover_drill.compliance import Compliance, Objective
 from failover_drill.report import charts, embed
 from failover_drill.report.headline import SIGNS
 from failover_drill.report.ink import DARK, LIGHT, frame, paint
 from failover_drill.report.markdown import cell
 from failover_drill.report.rows import inert
 from failover_drill.report.template import environment
+from failover_drill.trend import Trend
 
 DAYS = {"hours": "%H:%M", "hourmin": "%H:%M", "minutes": "%H:%M", "days": "%d %b", "months": "%b %Y", "years": "%Y"}
 COLUMNS = (

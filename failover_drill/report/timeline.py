@@ -199,7 +199,8 @@ def _change(action: Mapping[str, Any]) -> Band:
     ended = action["done"] if action["done"] is not None else action["sent"]
     undo = ", undo" if action["purpose"] == "undo" else ""
     outcome = "" if action["outcome"] == "ok" else f", {action['outcome']}"
-    text = f"{action['verb']} {action['region']}{undo}{outcome}, {wording.duration(action['took_s'])}"
+    what = f"{action['verb']} {action['region']}".rstrip()
+    text = f"{what}{undo}{outcome}, {wording.duration(action['took_s'])}"
     return Band(action["sent"], ended, text, "violet" if action["outcome"] == "ok" else "bad")
 
 
