@@ -49,6 +49,23 @@ def test_what_was_added_is_what_is_read(tmp_path: Path) -> None:
     assert (report.scheduled, report.recorded) == (2, 2)
 
 
+@settings(max_examples=50, deadline=None)
+@given(intended=st.integers(0, 2**50), late=st.integers(0, 2**40), took=st.integers(0, 2**40))
+def test_rounding_to_microseconds_only_ever_widens_a_sample(
+    tmp_path_factory: pytest.TempPathFactory, intended: int, late: int, took: int
+) -> None:
+    """A record says sent no later and done no earlier than it was, and is off by less than a microsecond on each side."""
+    recorder = Recorder(tmp_path_factory.mktemp("run"), anchor=ANCHOR)
+    sent, done = intended + late, intended + late + took
+    recorder.add(intended, sent, done, 0, 0, 200, Outcome.OK, Population.FRESH, 0, 0, 0, 0)
+    recorder.close()
+    (row,) = tail(recorder.path)[0]
+    sent_said = int(row["intended_ns"]) + int(row["late_us"]) * 1000
+    done_said = sent_said + int(row["took_us"]) * 1000
+    assert 0 <= sent - sent_said < 1000
+    assert 0 <= done_said - done < 1000
+
+
 def test_samples_can_be_read_while_they_are_written(tmp_path: Path) -> None:
     """A reader sees what was flushed, whole records only, and can go on from where it was."""
     recorder = Recorder(tmp_path)
