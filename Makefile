@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cksum pyproject.toml | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test lint bench format clean
+.PHONY: help drill test lint docs stranger bench format clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -34,9 +34,15 @@ lint: $(READY) ## formatting, rules, types, import rules
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+docs: $(READY) ## the site, into build/site; dead links end it
+	$(BIN)/sphinx-build -q --fail-on-warning --keep-going -b html -c docs -d build/doctrees . build/site
+
 format: $(READY) ## put the code in form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+stranger: ## clone and follow the first pages as somebody who was never here; five minutes
+	$(PYTHON) scripts/stranger
 
 bench: $(READY) ## the figures that README and benchmarks/ state
 	$(BIN)/python -m benchmarks
