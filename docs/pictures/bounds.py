@@ -105,7 +105,7 @@ def _edges(rows: SampleRecords) -> tuple[float, float, float, float]:
 
 
 def _lengths(drawing: Drawing, rows: SampleRecords, outage: Outage) -> None:
-    last_good, first_bad, last_bad, _ = _edges(rows)
+    last_good, first_bad, *_ = _edges(rows)
     least, guess, most = (
         ns / MS for ns in (outage.length.at_least_ns, outage.length.estimate_ns, outage.length.at_most_ns)
     )
