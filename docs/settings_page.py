@@ -79,8 +79,8 @@ def _rows(model: type[Table]) -> Iterator[str]:
 
 def _phrase(sentence: str) -> str:
     """Turn a model's sentence into a table's phrase."""
-    small = sentence[:1].lower() if sentence[1:2].islower() or sentence[1:2] == " " else sentence[:1]
-    return small + " ".join(sentence[1:].split()).removesuffix(".")
+    words = " ".join(sentence.split()).removesuffix(".")
+    return words[:1].lower() + words[1:] if re.match(r"[A-Z][a-z ]", words) else words
 
 
 def _default(field: Mapping[str, Any]) -> str:

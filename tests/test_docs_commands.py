@@ -20,6 +20,7 @@ WARM = {"time_scale": 20, "profile": {"ttl": 1}, "regions": [{"location": "eastu
 RUN = "reports/proseware-failover/2026-11-23T05-09-30Z"
 
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "tests/test_drill_faults.py": ("pytest features/failback.feature", 'pytest features -m "not estate_only"'),
     "tests/test_live_drill.py": ("pytest features/failover.feature --live",),
     "tests/test_observe.py": ("failover-drill observe https://www.example.com --for 10m",),
     "tests/test_load_process.py": (
