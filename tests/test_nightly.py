@@ -1,10 +1,11 @@
 """The workflow files, units and image in deploy/: they pass their linters, and what they run without Azure is run here.
 
-A step whose name begins with "Azure:" needs Azure, and is only linted. All others are executed in a clone, as CI would.
+A step whose name begins with "Azure:" needs Azure, and is run here against the local estate. All others are run as they are.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -15,18 +16,20 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.stage import QUICK, ROOT
+from tests.stage import QUICK, ROOT, estate
+from tests.test_credentials import described, managed_identity
 
 GITHUB = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *(ROOT / "deploy" / "github").glob("*.yml")])
 PIPELINES = sorted((ROOT / "deploy" / "azure-pipelines").glob("*.yml"))
 SCRIPTS = sorted([*(ROOT / "deploy").glob("*.sh"), *(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"])
+NIGHTLY = [ROOT / "deploy" / system / "nightly.yml" for system in ("github", "azure-pipelines")]
 HERE = Path(sys.executable).parent
 IS_WHAT_RUNS_THIS = ".ci/run"
 
@@ -250,6 +253,40 @@ def next_night(workplace: Workplace) -> None:
     assert workplace.run("bash deploy/history.sh keep").returncode == 0
     assert tip == git("rev-parse", "FETCH_HEAD", cwd=workplace.clone)
     assert git("rev-list", "--count", "drill-history", cwd=workplace.clone.parent / "origin.git").strip() == "2"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_lines_that_need_azure_do_with_the_estate(workplace: Workplace, tmp_path: Path) -> None:
+    """Both nightly files give Azure the same three lines; they pass, in order, where [target.sandbox] is the local estate."""
+    if not (Path(workplace.environment["PATH"].split(os.pathsep)[0]) / "failover-drill").exists():
+        assert workplace.run("python -m pip install .").returncode == 0  # where this test runs alone
+    with estate(tmp_path / "estate") as stage:
+        here = {
+            **managed_identity(stage),
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+            "FAILOVER_DRILL__TARGET__SANDBOX": toml(described(stage)),
+            "FAILOVER_DRILL__SAFETY__SUBSCRIPTIONS": toml([stage.ready["subscription_id"]]),
+        }
+        for line, twin in zip(*(azure_lines(file) for file in NIGHTLY), strict=True):
+            assert line.text == twin.text
+            ended = workplace.run(line.text, **{**line.environment, **here})
+            assert ended.returncode == 0, f"{line.name}\n{ended.stdout}{ended.stderr}"
+        assert {"WebApps_Stop", "WebApps_Start", "Endpoints_Update"} <= {e["operation"] for e in stage.truth("write")}
+
+
+def azure_lines(file: Path) -> list[Line]:
+    """The lines of one nightly file that need Azure, less what GitHub or Azure Pipelines would fill in."""
+    found = [line for line in lines() if line.file == file and line.needs_azure]
+    assert [line.name for line in found] == ["Azure: preflight", "Azure: drill", "Azure: restore"]
+    return [replace(line, environment={"TARGET": line.environment["TARGET"]}) for line in found]
+
+
+def toml(value: object) -> str:
+    """A value as TOML writes it in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
 
 
 def test_history_without_an_origin(tmp_path: Path) -> None:
