@@ -83,6 +83,7 @@ def watch(directory: Path, notify: NotifyTable) -> int:
     from failover_drill import rescue  # loaded while the drill lives, so that nothing is left to load when it dies
 
     world = rescue.prepare(directory)
+    telemetry.listen(say)
     _report_ready()
     import failover_drill.reports  # noqa: F401 - the drill need not wait for this
 
@@ -96,7 +97,6 @@ def _rescue(directory: Path, notify: NotifyTable, world: World) -> int:
     """Put back, and tell; in the drill's trace, where somebody listens."""
     from failover_drill import rescue
 
-    telemetry.listen(say)
     traceparent = str(journal.read(directory / journal.FILE)[0].fields.get("traceparent", ""))
     with telemetry.within("put back by the guardian", traceparent=traceparent):
         code = rescue.rescue_patiently(
