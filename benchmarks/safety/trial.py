@@ -36,6 +36,7 @@ QUICKER = {
     "FAILOVER_DRILL__WAIT__RESTORE_S": "60",
     "FAILOVER_DRILL__WAIT__SERVE_S": "20",
 }
+OF_USERS = {"FAILOVER_DRILL__OBJECTIVES__STABILISATION_S": "4"}  # who serves users is told by the last three seconds
 MOVING = {"health", "modified_ns", "version", "served", "mono_ns", "wall_ns", "calls", "pid", "answers"}
 
 
@@ -114,7 +115,8 @@ def run(strike: Strike, estate: Estate, where: Path) -> Found:
     found = Found(strike)
     before = without_health(settled_state(estate))
     writes = len(estate.truth("write"))
-    process, struck_at = start_drill(where, estate.file, "-q", environment=QUICKER, feature=strike.feature), None
+    environment = QUICKER if strike.feature == ACTS else {**QUICKER, **OF_USERS}
+    process, struck_at = start_drill(where, estate.file, "-q", environment=environment, feature=strike.feature), None
     try:
         struck_at = _strike(found, strike, process, estate, where)
         if struck_at is not None:
