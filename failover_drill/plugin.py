@@ -169,9 +169,14 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Put the estate back as soon as the scenario is over: pytest writes tracebacks, for seconds, before it tears down."""
+    """Put the estate back as soon as the scenario is over: pytest writes tracebacks, for seconds, before it tears down.
+
+    The way that an interruption came is kept from it: a signal may strike a line without a number, which pytest fails at.
+    """
     try:
         return (yield)
+    except KeyboardInterrupt as interruption:
+        raise interruption.with_traceback(None) from None
     finally:
         _undo(item)
 

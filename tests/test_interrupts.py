@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from failover_drill import interrupts
+from failover_drill import interrupts, plugin
 from failover_drill.journal import Journal, read
 
 
@@ -74,6 +74,24 @@ def _looking_inside(looked: list[str]) -> None:
         interrupts.deliver(KeyboardInterrupt("SIGINT"))
         interrupts.look()
         looked.append("nothing")
+
+
+def test_pytest_does_not_see_the_way_it_came(request: pytest.FixtureRequest) -> None:
+    """It would draw that for seconds, and fails at a line that has no number, which a signal may strike."""
+    call = plugin.pytest_runtest_call(request.node)
+    next(call)
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM") as caught:
+        call.throw(_struck_far_down())
+    assert "_struck_far_down" not in [entry.name for entry in caught.traceback]
+    assert caught.value.__suppress_context__
+
+
+def _struck_far_down() -> KeyboardInterrupt:
+    try:
+        interrupts.deliver(KeyboardInterrupt("SIGTERM"))
+    except KeyboardInterrupt as interruption:
+        return interruption
+    raise AssertionError
 
 
 def test_the_chain_survives_signals(tmp_path: Path) -> None:
