@@ -232,6 +232,16 @@ def test_the_report_says_whether_the_forecast_held(case: str, said: str) -> None
     assert said in page_of(case)
 
 
+def test_a_segment_far_from_its_forecast_is_marked() -> None:
+    """A segment outside of its interval is marked where that matters to the recovery time, and nowhere else."""
+    findings = CASES["met"]()
+    propagate = next(each["took"] for each in findings["forecast"]["segments"] if each["name"] == "propagate")
+    for off_s, marked in ((0.01, False), (3.0, True)):
+        propagate |= {"measured_s": propagate["mean_s"] + off_s, "measured_within": "above"}
+        assert ("<b>(measured above)</b>" in html(findings)) is marked
+        assert ("(measured above)" in markdown(findings)) is marked
+
+
 def test_nothing_is_predicted_of_what_was_only_watched() -> None:
     """An observation has no forecast, in no form."""
     findings = CASES["observed"]()

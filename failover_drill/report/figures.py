@@ -134,5 +134,18 @@ def _predicted(findings: Mapping[str, Any], name: str, label: str) -> tuple[Figu
 
 
 def predicted_segments(findings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the prediction of each segment by its name; empty where the run has no forecast."""
-    return {each["name"]: each["took"] for each in (findings["forecast"] or {"segments": ()})["segments"]}
+    """Return the prediction of each segment by its name; empty where the run has no forecast.
+
+    `apart` says "below" or "above" where the measured one lies outside of its 99 % interval and that matters: by more than a
+    twentieth of the predicted recovery time. Less is within what polls and samples can tell.
+    """
+    forecast = findings["forecast"]
+    if forecast is None or forecast["never"]:
+        return {}
+    matters_s = forecast["recovery"]["mean_s"] / 20
+    return {each["name"]: {**each["took"], "apart": _apart(each["took"], matters_s)} for each in forecast["segments"]}
+
+
+def _apart(took: Mapping[str, Any], matters_s: float) -> str:
+    outside = took["measured_within"] in ("below", "above")
+    return took["measured_within"] if outside and abs(took["measured_s"] - took["mean_s"]) > matters_s else ""
