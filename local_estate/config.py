@@ -1,7 +1,7 @@
 """The estate's settings: one TOML or JSON file, checked wholly before anything starts.
 
 Every error is one line that names the file, the key, the value and what would be right. Times are unscaled seconds;
-`time_scale` divides probe intervals, probe timeouts and delays, never the TTL.
+`time_scale` divides probe intervals, probe timeouts and delays, never the TTL and the lag of replication.
 """
 
 from __future__ import annotations
@@ -115,6 +115,13 @@ class MonitorConfig(_Table):
     locations: Annotated[int, Field(ge=1, le=50)] = 3
 
 
+class ReplicationConfig(_Table):
+    """How the regions' data reach each other. Real seconds, never divided by `time_scale`."""
+
+    lag_s: Seconds = 1.0
+    paused: bool = False
+
+
 class IdentityConfig(_Table):
     token_lifetime_s: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400.0
     tenant_id: uuid.UUID | None = None
@@ -177,6 +184,7 @@ class EstateConfig(_Table):
     tm: TrafficManagerConfig = TrafficManagerConfig()
     sources: list[SourceConfig] = []
     resolver: ResolverConfig = ResolverConfig()
+    replication: ReplicationConfig = ReplicationConfig()
 
     @field_validator("regions")
     @classmethod

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from local_estate.front import Front
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
+BODY_LIMIT = 4096  # bytes of a body that are kept: only data probes send one that is read
 QUEUE_LIMIT = 64  # requests sent ahead of a delayed answer
 _HARD_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 
@@ -25,12 +26,25 @@ class Ask(NamedTuple):
     url: bytes
     method: bytes
     keep: bool
+    body: bytes = b""
 
 
 class Connection(asyncio.Protocol):
     """One client's connection. Requests sent ahead of a delayed answer wait their turn."""
 
-    __slots__ = ("_front", "_head", "_hosts", "_parser", "_queue", "_size", "_url", "closed", "tls", "transport")
+    __slots__ = (
+        "_body",
+        "_front",
+        "_head",
+        "_hosts",
+        "_parser",
+        "_queue",
+        "_size",
+        "_url",
+        "closed",
+        "tls",
+        "transport",
+    )
 
     def __init__(self, front: Front, *, tls: bool = False) -> None:
         self.tls = tls
@@ -38,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Ask] | None = None
         self._url = b""
+        self._body = b""
         self._hosts: list[bytes] = []
         self._head = True
         self._size = 0
@@ -75,7 +90,7 @@ class Connection(asyncio.Protocol):
     # ---- httptools' callbacks
 
     def on_message_begin(self) -> None:
-        self._url = b""
+        self._url = self._body = b""
         self._hosts = []
         self._head = True
 
@@ -91,6 +106,10 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._head = False
 
+    def on_body(self, part: bytes) -> None:
+        if len(self._body) < BODY_LIMIT:
+            self._body += part[:BODY_LIMIT]
+
     def on_message_complete(self) -> None:
         self._size, self._head = 0, True
         if self.closed or self.transport.is_closing():
@@ -100,7 +119,7 @@ class Connection(asyncio.Protocol):
             self._refuse()
             return
         keep = modern and self._parser.should_keep_alive()
-        ask = Ask(self._hosts[0] if self._hosts else None, self._url, self._parser.get_method(), keep)
+        ask = Ask(self._hosts[0] if self._hosts else None, self._url, self._parser.get_method(), keep, self._body)
         if self._queue is None:
             self._front.serve(self, ask)
         elif len(self._queue) < QUEUE_LIMIT:

@@ -27,6 +27,7 @@ from local_estate import ports
 from local_estate.config import EstateConfig
 from local_estate.delays import Delays
 from local_estate.regions import Regions
+from local_estate.replication import Pace
 from local_estate.topology import WebApp, World, region_of
 from local_estate.truth import Truth
 
@@ -144,6 +145,7 @@ class Estate:
             has_certificate=lambda app, host: host in app.certificates,
             version_of=lambda app: app.version,
             cut_in_flight=config.cut_in_flight,
+            pace=Pace(config.replication.lag_s, config.replication.paused),
         )
 
     async def _start_names(self, delays: Delays) -> None:

@@ -19,6 +19,8 @@ from local_estate.kinds.flapping import Flapping
 from local_estate.kinds.identity_down import IdentityDown
 from local_estate.kinds.region_hung import RegionHung
 from local_estate.kinds.region_lost import RegionLost
+from local_estate.kinds.replication_paused import ReplicationPaused
+from local_estate.kinds.replication_slow import ReplicationSlow
 from local_estate.kinds.reset import ConnectionReset
 from local_estate.kinds.resolver_overstays import ResolverOverstays
 from local_estate.kinds.slow import Slow
@@ -46,5 +48,7 @@ KINDS: tuple[type[Any], ...] = (
     CarriedOutLate,
     IdentityDown,
     TokenExpired,
+    ReplicationPaused,
+    ReplicationSlow,
 )
 CATALOGUE: dict[str, type[Any]] = {kind.kind: kind for kind in KINDS}

@@ -68,6 +68,7 @@ DATA_PLANE: tuple[tuple[str, str, str], ...] = (
     ("The 403 of a stopped app and the 404 of an unbound host: status line, headers, length, title, close", "O", "the wording is ours"),
     ("Affinity cookies, HTTPS with a certificate per host name, cold start after a start, requests under way at a stop", "O", ""),
     ("Each region is a process, killed or suspended for real", "L", ""),
+    ("`/data` of every app: a store of the estate's own, replicated to the other regions `[replication] lag_s` later", "U", "not Azure's: App Service replicates nothing, an app's database does, by its own rules. It stands for one that acknowledges first and replicates from memory: what a stopped or killed app had not sent is lost"),
 )  # fmt: skip
 
 COMPARER = """## Replaying recorded answers

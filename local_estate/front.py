@@ -5,6 +5,7 @@
                                                     ├─ 403 Site Disabled   app stopped, or told to act so
                                                     ├─ (held)              app starting: answered when it is up
                                                     ├─ slow, error, wrong  behaviours of the app
+                                                    ├─ /data           the region's store (ledger.py)
                                                     └─ 200 JSON
 
 Every switch goes through `Front.switch`: it takes the stamp, changes the state, and writes the truth log, all in one turn of
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 
 from local_estate.behaviour import NETWORK, Behaviour, Kind
 from local_estate.connection import Ask, Connection
+from local_estate.ledger import Ledger, is_data
 from local_estate.replies import Parts, Replies
 from local_estate.truth import Truth
 
@@ -70,7 +72,8 @@ class Front:
     """All apps of a region and its behaviours. One event loop, no locks.
 
     *last_good* is a writable buffer of SLOTS times 8 bytes shared with the parent, so that the stamp of an app's last good
-    answer (ns of CLOCK_MONOTONIC) outlives a killed process. *told* is called after each switch.
+    answer (ns of CLOCK_MONOTONIC) outlives a killed process. *told* is called after each switch. *ledger* is the region's data;
+    without one, no region sends any other its writes.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Front:
         last_good: bytearray | memoryview | Any,
         told: Callable[[], None] = lambda: None,
         https_port: int = 443,
+        ledger: Ledger | None = None,
     ) -> None:
         self.region = region
         self.replies = Replies(region, instance, https_port)
@@ -91,6 +95,7 @@ class Front:
         self._truth = truth
         self._last_good = last_good
         self._told = told
+        self.ledger = ledger or Ledger(region, truth, lambda _rows: None)
         self._hosts: dict[str, Bound] = {}
         self._seen: dict[bytes | None, Bound | None] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -196,6 +201,7 @@ class Front:
     def _drop(self, app: App) -> None:
         del self.apps[app.name]
         app.state = State.STOPPED
+        self.ledger.lose(app.name, "deleted")
         if app.serving:
             self._set_serving(app, False, time.monotonic_ns(), "deleted")
         self._let_go(app)
@@ -207,6 +213,8 @@ class Front:
             app = self.apps[name] = App(name, (), state, int(given["slot"]))
         if app.state is not State.RUNNING and state is State.RUNNING:
             ready.append(app)
+        if state is not State.RUNNING:
+            self.ledger.lose(name, str(state))
         app.state = state
         app.hosts = tuple(h.lower() for h in given["hosts"])
         app.affinity, app.https_only = bool(given.get("affinity", True)), bool(given.get("https_only", False))
@@ -303,6 +311,8 @@ class Front:
     def _good(self, bound: Bound, ask: Ask) -> bytes:
         bound.app.served += 1
         self._stamp_good(bound.app)
+        if is_data(ask.url):
+            return self.replies.stored(*self.ledger.answer(bound.app.name, ask.method, ask.url, ask.body), ask)
         return self.replies.good(bound.parts, bound.app.served, ask)
 
     def _stamp_good(self, app: App) -> None:

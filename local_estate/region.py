@@ -15,7 +15,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,10 @@ class Region:
     slots: dict[str, int] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     pushed: str = ""  # the last tables sent, to send only changes
+    heard: Callable[[Region, Mapping[str, Any]], None] = lambda _region, _message: None  # told of every line it says
+    bury: Callable[[Region, str], Awaitable[None]] | None = None  # told when its process ended and was not let go
+    handed_over: int = 0  # the number of the last write that other regions were sent
+    spawned_ns: int = 0
     _ending: bool = False  # we ended it: its death is no news
     _last_id: int = 0
     _waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
@@ -70,7 +74,7 @@ class Region:
     async def spawn(self) -> None:
         """Start the process. It serves nothing until told to listen."""
         self.last_good.unlink(missing_ok=True)
-        self.hung, self.pushed, self.serving, self._ending = False, "", {}, False
+        self.hung, self.pushed, self.serving, self._ending, self.handed_over = False, "", {}, False, 0
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "local_estate.site", "--region", self.name, "--address", self.address,
             "--http-port", str(self.ports[0]), "--https-port", str(self.ports[1]), "--truth", str(self.truth.path),
@@ -78,7 +82,7 @@ class Region:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20,
             env={**os.environ, "PYTHONPATH": _package_path()}, start_new_session=True,
         )  # fmt: skip
-        self.truth.write("region", region=self.name, what="spawned", pid=self.process.pid)
+        self.spawned_ns = self.truth.write("region", region=self.name, what="spawned", pid=self.process.pid)
         self._reader = asyncio.get_running_loop().create_task(self._read(self.process))
 
     def send(self, command: Mapping[str, Any]) -> None:
@@ -113,6 +117,7 @@ class Region:
         assert self.process is not None
         await self.process.wait()
         self._tell_last_good(served)
+        await self._ended("killed")
         return at_ns
 
     def hang(self) -> int:
@@ -170,13 +175,25 @@ class Region:
         while line := await process.stdout.readline():
             message = json.loads(line)
             self.serving = message.get("serving", self.serving)
+            self.heard(self, message)
             future = self._waiting.pop(message.get("id") or 0, None)
             if future and not future.done():
                 future.set_result(message)
         await process.wait()
         if not self._ending:
             self._died(process.pid)
+            await self._buried("died")
         self._give_up({"ok": True} if self._ending else {"ok": False, "error": "its process ended"})
+
+    async def _ended(self, why: str) -> None:
+        """All that the process said is heard by now; then what it took with it can be told."""
+        if self._reader:
+            await self._reader
+        await self._buried(why)
+
+    async def _buried(self, why: str) -> None:
+        if self.bury:
+            await self.bury(self, why)
 
     def _give_up(self, answer: dict[str, Any]) -> None:
         for future in self._waiting.values():

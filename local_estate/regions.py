@@ -8,7 +8,8 @@ requests wait for the cold start, then answers. Truth: the region's process stam
 stamps here, just before the signal is sent.
 
 For faults:  `await regions.set_behaviour("eastus", Behaviour(Kind.SLOW, slow_s=2), key="fault-7")`; with None instead: undone;
-`kill`, `hang`, `resume`, `respawn`; `schedule` for scripted outages. Behaviours outlive a respawn. All raise RegionError.
+`kill`, `hang`, `resume`, `respawn`; `schedule` for scripted outages; `relay.hinder` for replication. Behaviours
+outlive a respawn. All raise RegionError.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from local_estate import ports
 from local_estate.behaviour import Behaviour
 from local_estate.delays import Delays
 from local_estate.region import SLOTS, Region, RegionError
+from local_estate.relay import Relay
+from local_estate.replication import STEADY, Pace
 from local_estate.topology import WebApp, World
 from local_estate.truth import Truth
 
@@ -67,6 +70,7 @@ class Regions:
         has_certificate: Callable[[WebApp, str], bool] = lambda _app, _host: True,
         version_of: Callable[[WebApp], str] = lambda _app: "1",
         cut_in_flight: bool = False,
+        pace: Pace = STEADY,
     ) -> None:
         self.world = world
         self._truth = truth
@@ -78,6 +82,7 @@ class Regions:
         self._version_of = version_of
         self._cut_in_flight = cut_in_flight
         self._regions: dict[str, Region] = {}
+        self.relay = Relay(self._regions, truth, pace)
         self._runtimes: dict[tuple[str, str], Runtime] = {}
         self._authority: Authority | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,6 +163,7 @@ class Regions:
         if found.alive:
             raise RegionError(f"region {region} is alive (process {found.process.pid})")  # type: ignore[union-attr]
         await found.spawn()
+        self.relay.seed(found)
         await self._open(found)
 
     async def set_behaviour(self, region: str, behaviour: Behaviour | None, *, key: str = "fault") -> int:
@@ -314,7 +320,9 @@ class Regions:
         if name not in self._regions:
             path = self._run_dir / f"last-good-{name}.bin"
             both = self.http_port, self.https_port
-            self._regions[name] = Region(name, self.address_of(name), both, path, self._truth)
+            region = Region(name, self.address_of(name), both, path, self._truth)
+            region.heard, region.bury = self.relay.heard, self.relay.bury
+            self._regions[name] = region
         return self._regions[name]
 
     def _named(self, name: str) -> Region:
@@ -338,6 +346,7 @@ class Regions:
 
     async def _open(self, region: Region) -> None:
         await region.ask({"do": "settings", "cut_in_flight": self._cut_in_flight})
+        await region.ask(self.relay.pace_of(region))
         self._push(region, "spawned")
         for key, behaviour in region.behaviours.items():
             await region.ask({"do": "behave", "key": key, "behaviour": behaviour.to_json()})

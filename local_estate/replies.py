@@ -67,6 +67,14 @@ class Replies:
         )  # fmt: skip
         return head if ask.method == b"HEAD" else head + body
 
+    def stored(self, status: int, body: bytes, ask: Ask) -> bytes:
+        """What the region's data store says."""
+        line = f"{status} {_phrase(status)}".encode()
+        head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nX-Region: %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n" % (
+            line, self.region.encode(), len(body), self.date(), _CLOSING[ask.keep],
+        )  # fmt: skip
+        return head + body
+
     def to_https(self, ask: Ask) -> bytes:
         """301 to the same path on the estate's HTTPS port."""
         host = (ask.host or b"").partition(b":")[0]

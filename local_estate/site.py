@@ -13,6 +13,9 @@ each app to whether it gives good answers. After a switch of its own accord (fla
     {"do": "schedule", "key": K, "switches": [[t_ns, behaviour|null|kind], …]}    at absolute times of CLOCK_MONOTONIC
     {"do": "settings", "cut_in_flight": bool}             whether a stop cuts requests that are under way
     {"do": "count"}                                       answers {"served": {app: n}}
+    {"do": "replication", "lag_s": S, "paused": bool}     how writes leave this region; it then says {"replicate": rows}
+    {"do": "receive", "sender": region, "rows": rows}     keeps what another region sends, [key, value, seq] each
+    {"do": "seed", "to": region}                          says {"seed": rows, "to": region} until all that is kept is said
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ from local_estate import ports
 from local_estate.behaviour import Behaviour, behaviour_from
 from local_estate.connection import Connection
 from local_estate.front import SLOTS, Front
+from local_estate.ledger import Ledger
+from local_estate.replication import Pace
 from local_estate.truth import Truth
 
 BACKLOG = 1024
@@ -59,6 +64,9 @@ class Site:
             "schedule": lambda c: front.schedule(str(c["key"]), [(int(t), _behaviour(b)) for t, b in c["switches"]]),
             "settings": self._settings,
             "count": lambda _c: {app.name: app.served for app in front.apps.values()},
+            "replication": lambda c: front.ledger.set_pace(Pace(float(c["lag_s"]), bool(c["paused"]))),
+            "receive": lambda c: front.ledger.receive(c["rows"], str(c["sender"])),
+            "seed": self._seed,
         }
 
     async def obey(self, command: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +84,10 @@ class Site:
 
     def _settings(self, command: Mapping[str, Any]) -> None:
         self._front.cut_in_flight = bool(command["cut_in_flight"])
+
+    def _seed(self, command: Mapping[str, Any]) -> None:
+        for rows in self._front.ledger.dump():
+            say({"seed": rows, "to": command["to"]})
 
     def _certificates(self, command: Mapping[str, Any]) -> None:
         self._default = self._context(command["default"])
@@ -171,8 +183,10 @@ async def run(args: argparse.Namespace) -> None:
         if front.listening:
             say({"serving": site.serving()})
 
+    truth = Truth(args.truth)
+    ledger = Ledger(args.region, truth, lambda rows: say({"replicate": rows}))
     front = Front(
-        args.region, args.instance, Truth(args.truth), shared_slots(args.last_good), told, https_port=args.https_port
+        args.region, args.instance, truth, shared_slots(args.last_good), told, https_port=args.https_port, ledger=ledger
     )
     site = Site(front, args.address, args.http_port, args.https_port)
     await loop.connect_read_pipe(lambda: Pipe(site), sys.stdin)

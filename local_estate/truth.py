@@ -12,6 +12,9 @@ Every line has `t_ns` (CLOCK_MONOTONIC, the clock that samples use, too), `wall_
     answer      name, answer, previous, targets, rcode     the authority's final addresses for a name changed
     monitor     profile, endpoint, before, after           endpoint is null where the profile's own status changed
     write       method, path, status, operation            a control-plane write
+    written     region, app, key, seq       a write to the region's data was acknowledged
+    replicated  region, sender, keys        the region keeps writes that another one took
+    lost        region, app, keys, why      acknowledged there, and no other region will get them; app null: all apps
     fault       id, kind, on
     region      region, pid, what           a region's process was spawned, killed, hung, resumed, or died
 

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from local_estate.faults_catalogue import CATALOGUE
-from tests.estate.running import QUICK, Running, running, until
+from tests.estate.running import QUICK, Running, fetch, running, until
+
+LAG_S = 0.2
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(
-        tmp_path_factory.mktemp("estate"), {**QUICK, "resolver": {"count": 1}, "profile": {"ttl": 0}}
+        tmp_path_factory.mktemp("estate"),
+        {**QUICK, "resolver": {"count": 1}, "profile": {"ttl": 0}, "replication": {"lag_s": LAG_S}},
     ) as estate:
         yield estate
 
@@ -110,6 +113,37 @@ def test_flapping_is_down_and_up_in_turn(estate: Running) -> None:
     with estate.fault("flapping", region="eastus", up_s=0.3, down_s=0.3):
         for wanted in (503, 200, 503):
             until(lambda wanted=wanted: estate.site("eastus").status == wanted)  # type: ignore[misc]
+
+
+# replication
+
+
+def _write(estate: Running, key: str) -> None:
+    app = estate.app("eastus")
+    url = f"http://{app['address']}:{estate.ready['http_port']}/data/{key}"
+    assert fetch("PUT", url, {"Host": app["default_host_name"]}, b"").status == 201
+
+
+def _arrived(estate: Running, key: str) -> bool:
+    return key in estate.site("westus3", f"/data?prefix={key}").json["keys"]
+
+
+def test_paused_replication_holds_writes_back(estate: Running) -> None:
+    """While paused no write leaves the region, however long; undone, what was held back follows."""
+    with estate.fault("replication_paused", region="eastus"):
+        _write(estate, "paused")
+        time.sleep(LAG_S + 0.5)
+        assert not _arrived(estate, "paused")
+    until(lambda: _arrived(estate, "paused"))
+
+
+def test_slow_replication_comes_late_by_what_was_set(estate: Running) -> None:
+    """A write arrives after the lag and what was added to it, not before."""
+    with estate.fault("replication_slow", late_s=0.6):
+        began = time.monotonic()
+        _write(estate, "slow")
+        until(lambda: _arrived(estate, "slow"))
+        assert time.monotonic() - began >= LAG_S + 0.6
 
 
 # names
@@ -335,6 +369,8 @@ def test_reset_heals_the_world(estate: Running) -> None:
         ({"kind": "control_failing", "status": 404}, "status must be 500, 502 or 503"),
         ({"kind": "control_hung", "only": "some"}, "only must be one of"),
         ({"kind": "identity_down", "how": "slowly"}, "how must be one of"),
+        ({"kind": "replication_slow", "late_s": -1}, "late_s must be from 0"),
+        ({"kind": "replication_paused", "region": "atlantis"}, "no region 'atlantis'"),
     ],
 )
 def test_a_wrong_fault_is_refused_in_one_line(estate: Running, body: dict[str, object], says: str) -> None:
