@@ -23,6 +23,7 @@ from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.estate import EstateFaults
 from failover_drill.adapters.load import Load
+from failover_drill.adapters.read_back import Reader
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
 from failover_drill.clock import SystemClock, anchor
@@ -39,7 +40,7 @@ from failover_drill.reports import write_reports
 from failover_drill.samples import archive
 from failover_drill.settings import Settings, TrafficTable, status_ranges
 from failover_drill.settings_shown import shown
-from failover_drill.target import Target
+from failover_drill.target import DataProbe, Target
 from failover_drill.traffic import TrafficPlan
 from failover_drill.undo import Limits
 
@@ -92,6 +93,7 @@ def traffic_plan(settings: Settings, target: Target, directory: Path) -> Traffic
         control_url=traffic.control_url or None,
         workers=traffic.workers,
         seed=traffic.seed,
+        **(writing(target.data_probe, directory.name) if target.data_probe else {}),
     )
 
 
@@ -103,6 +105,16 @@ def own_load(traffic: TrafficTable) -> Load:
     if not file.is_file():
         raise SettingsError(f"drill.toml: traffic.locustfile = {traffic.locustfile!r}: there is no such file")
     return Load(locustfile=file, users=1 + traffic.own_users)
+
+
+def writing(probe: DataProbe, run: str) -> dict[str, Any]:
+    """Return the part of the plan that the data probe is. Its keys begin with the run's name: no drill reads another's."""
+    return {
+        "write_path": probe.path,
+        "write_rate": probe.rate,
+        "write_prefix": run,
+        "write_token": probe.token_variable,
+    }
 
 
 class Run:
@@ -144,6 +156,7 @@ class Run:
         taken = anchor()
         self._began_ns = taken.mono_ns
         guards.refuse_outright(target, settings.safety, settings.calendar, consent, self._clock.wall_s())
+        guards.refuse_unmeasured(target, self.objectives)
         self._held.enter_context(lock.alone_here(target.profile_id))
         refuse_if_unrestored(self.reports, target)
         load = own_load(settings.traffic)
@@ -177,6 +190,7 @@ class Run:
             Waits(**settings.wait.model_dump(), settle_s=settings.traffic.settle_s),
             self._safety(direct, names, ttl_s),
             say,
+            Reader(target, target.data_probe, self.directory.name) if target.data_probe else None,
         )
         for watch in self._watches:
             watch.start()

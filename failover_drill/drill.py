@@ -14,7 +14,7 @@ Time comes from `Clock`, the world from the protocols of platform.py, the words 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,7 +30,8 @@ from failover_drill.findings import Findings, Verdict
 from failover_drill.guards import Guards, resources
 from failover_drill.journal import Journal
 from failover_drill.looking import Looking
-from failover_drill.platform import Direct, Faults, Names, Platform, Traffic
+from failover_drill.lost_writes import data_probe_trouble
+from failover_drill.platform import Direct, Faults, Names, Platform, ReadBacks, Traffic
 from failover_drill.readiness import Readiness
 from failover_drill.recovery import KNOWN_BAD
 from failover_drill.target import Region, Role, Target
@@ -50,6 +51,7 @@ from failover_drill.undo import (
 
 RECENT_S = 3.0  # what "just now" means of users
 ONLINE = "Online"
+PROBE_PATIENCE_S = 5.0  # until the data probe's first writes must have been acknowledged
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,10 @@ class Drill(Looking):
         waits: Waits,
         safety: Safety,
         say: Callable[[str], None],
+        read_back: ReadBacks | None = None,
     ) -> None:
         super().__init__(target, platform, direct, names, readiness)
+        self._read_back = read_back
         self._guards, self._safety, self._abort = safety.guards, safety, safety.abort
         self.directory: Path = journal.path.parent
         self._traffic, self._clock, self._journal = traffic, clock, journal
@@ -222,6 +226,21 @@ class Drill(Looking):
                 f"steady state does not hold: over {self._waits.settle_s:g} s before the drill {share}, "
                 f"under the objective of {self._objectives.availability:.4g}"
             )
+        self._check_data_probe()
+
+    def _check_data_probe(self) -> None:
+        """Raise Unsafe unless writes are acknowledged, and found again where they were taken."""
+        deadline = self._clock.now_ns() + int(PROBE_PATIENCE_S * 1e9)
+        while trouble := self._data_probe_trouble():
+            if self._clock.now_ns() >= deadline:
+                raise Unsafe(f"the data probe of {self.target.name} does not work: {trouble}")
+            self._clock.wait(self._waits.glance_s)
+
+    def _data_probe_trouble(self) -> str:
+        if self._read_back is None:
+            return ""
+        found = self._read_back(self.target.primary)
+        return found.error or data_probe_trouble(record.read_facts(self.directory).writes, found)
 
     # ---- what a scenario needs beforehand, and what it does to the estate ------------------------------------------
 
@@ -320,6 +339,12 @@ class Drill(Looking):
             lambda: f"users were not served steadily again within {self._waits.complete_s:g} s of the switch",
             self._waits.glance_s,
         )
+        self._note_writes(self.target.region(role))
+
+    def _note_writes(self, region: Region) -> None:
+        """Write down which of the data probe's writes the region has now."""
+        if self._read_back is not None:
+            self._journal.append("read back", asdict(self._read_back(region)))
 
     def _recovered(self) -> bool:
         """Have users recovered, and been watched for the stabilisation time since the newest change? It may not show yet."""
@@ -386,6 +411,12 @@ class Drill(Looking):
     def verify_budget(self) -> None:
         """Raise ObjectiveNotMet, or Inconclusive, unless the drill surely cost no more than its share of the budget."""
         self._require("error budget")
+
+    def verify_data_loss(self) -> None:
+        """Raise ObjectiveNotMet, or Inconclusive, unless the data loss is surely within its objective. Without one, say so."""
+        if self._objectives.rpo_s is None:
+            self._say("data loss is not judged: [objectives] of drill.toml has no rpo_s")
+        self._require("data loss")
 
     def _require(self, objective: str) -> None:
         for judgement in self.findings().judgements:

@@ -6,6 +6,8 @@
     StepMark    one Gherkin step, begun and ended
     Milestone   one instant that bounds a segment of the recovery time
     Reading     one look at a Traffic Manager endpoint's or profile's monitor status
+    Write       one numbered write of the data probe, as its sender saw it
+    ReadBack    which of those writes a region had when asked
 
 All instants are nanoseconds of the harness host's CLOCK_MONOTONIC (`*_ns`); the run's `ClockAnchor`, taken
 once at the start, turns them into wall time. A clock step can therefore neither create nor hide an outage.
@@ -82,6 +84,16 @@ class ActionOutcome(StrEnum):
     OK = "ok"
     FAILED = "failed"  # the platform said no: nothing changed
     UNKNOWN = "unknown"  # timeout or reset: settled later by reading again
+
+
+class WriteOutcome(StrEnum):
+    """What the sender of a write may count on."""
+
+    ACKNOWLEDGED = "acknowledged"  # the app said that it keeps it
+    REFUSED = "refused"  # the app, or its front end, said no; or gave no connection
+    UNSENT = "unsent"  # it never left: no address, or this machine had no means
+    UNANSWERED = "unanswered"  # sent, and no answer came in time
+    UNKNOWN = "unknown"  # sent, and the connection broke, or a gateway answered that heard none
 
 
 SAMPLE_DTYPE = np.dtype(
@@ -218,6 +230,32 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """One write of the data probe. Numbers count up from 0, one for each slot of its grid."""
+
+    number: int
+    intended_ns: int
+    sent_ns: int
+    done_ns: int
+    outcome: WriteOutcome
+    status: int = 0  # HTTP status, 0 where there was none
+    region: str = ""  # who answered; "" where nobody told
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Which writes a region had: ranges of numbers, first and last included. `error` says why it could not be read."""
+
+    at_ns: int  # just before it was asked
+    region: str
+    ranges: tuple[tuple[int, int], ...] = ()
+    error: str = ""
+
+    def numbers(self) -> frozenset[int]:
+        return frozenset(number for first, last in self.ranges for number in range(first, last + 1))
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerReport:
     """What one load process says of itself, to be held against its samples."""
 
@@ -264,6 +302,8 @@ class Facts:
     steps: tuple[StepMark, ...] = ()
     milestones: tuple[Milestone, ...] = ()
     readings: tuple[Reading, ...] = ()
+    writes: tuple[Write, ...] = ()
+    read_backs: tuple[ReadBack, ...] = ()
     window_ns: tuple[int, int] | None = None
     time_scale: float = 1.0
     ttl_s: int | None = None

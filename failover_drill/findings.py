@@ -38,7 +38,7 @@ def analyse(facts: Facts, objectives: Objectives) -> Findings:
         judgements=judged,
         notes=notes(facts, objectives, measured, fit, predicted),
         slo=slo_form(objectives, measured),
-        recovery=recovery_form(facts, objectives, measured.recovery),
+        recovery=recovery_form(facts, objectives, measured),
         forecast=predicted,
         downtime=downtime_form(facts, objectives, measured),
         traffic=traffic_form(facts, objectives, measured),

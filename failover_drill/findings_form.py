@@ -160,8 +160,24 @@ class DataLoss:
     """Acknowledged writes that were missing afterwards (RPO, actual). Present where the app has a data probe."""
 
     acknowledged: int
+    """Before the read-back; so are all that follow."""
     lost: int
+    """Acknowledged, and missing where users were moved to."""
     loss: Span
+    """From the first lost write until the region that lost it took no more."""
+    refused: int
+    """The app said no, or they were never sent."""
+    unknown: int
+    """Sent, and nobody said what became of them, in time or at all."""
+    arrived: int
+    """Of those of unknown outcome: there all the same."""
+    first_lost: float | None
+    """When the first lost write was sent."""
+    last_lost: float | None
+    read_back: float
+    """When the region was asked that users were moved to."""
+    region: str
+    """Who was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from failover_drill.facts import Facts, Objectives, Population
 from failover_drill.findings_form import (
+    DataLoss,
     DowntimeForm,
     GroupForm,
     MilestoneForm,
@@ -24,6 +25,7 @@ from failover_drill.findings_form import (
     TrafficForm,
     WorstClient,
 )
+from failover_drill.lost_writes import Loss
 from failover_drill.measured import LISTED, Measured, lost_in, still_open, worst_client
 from failover_drill.outages import Bounds, Outage
 from failover_drill.recovery import Recovery, undone_from
@@ -119,11 +121,13 @@ def _whole_minutes(measured: Measured) -> list[bool]:
     return [good for minute, good in minutes.items() if minute not in (min(minutes), max(minutes))]
 
 
-def recovery_form(facts: Facts, objectives: Objectives, recovery: Recovery | None) -> RecoveryForm:
-    at = facts.anchor.wall_s
+def recovery_form(facts: Facts, objectives: Objectives, measured: Measured) -> RecoveryForm:
+    at, recovery = facts.anchor.wall_s, measured.recovery
+    loss = None if measured.loss is None else loss_form(measured.loss, facts)
     milestones = tuple(MilestoneForm(str(each.mark), at(each.at_ns), each.note) for each in facts.milestones)
     if recovery is None:
-        return RecoveryForm(False, False, None, "", None, None, None, None, None, objectives.rto_s, (), milestones)
+        rto_s = objectives.rto_s
+        return RecoveryForm(False, False, None, "", None, None, None, None, None, rto_s, (), milestones, loss)
     time = recovery.time_ns
     return RecoveryForm(
         occurred=True,
@@ -138,6 +142,23 @@ def recovery_form(facts: Facts, objectives: Objectives, recovery: Recovery | Non
         rto_s=objectives.rto_s,
         segments=_segments(facts, recovery),
         milestones=milestones,
+        data_loss=loss,
+    )
+
+
+def loss_form(loss: Loss, facts: Facts) -> DataLoss:
+    at = facts.anchor.wall_s
+    return DataLoss(
+        acknowledged=loss.acknowledged,
+        lost=len(loss.lost),
+        loss=span(loss.length),
+        refused=loss.refused,
+        unknown=loss.unknown,
+        arrived=loss.arrived,
+        first_lost=at(loss.lost[0].sent_ns) if loss.lost else None,
+        last_lost=at(loss.lost[-1].sent_ns) if loss.lost else None,
+        read_back=at(loss.read_back.at_ns),
+        region=loss.read_back.region,
     )
 
 

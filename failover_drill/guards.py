@@ -21,6 +21,7 @@ from failover_drill import lock
 from failover_drill.blocked_times import blocked
 from failover_drill.cost import Expected
 from failover_drill.errors import PlatformError, Unsafe
+from failover_drill.facts import Objectives
 from failover_drill.platform import Direct, Names, Permission, Platform
 from failover_drill.settings import CalendarTable, SafetyTable
 from failover_drill.target import Region, Target, provider_type, resource_name
@@ -57,6 +58,15 @@ def refuse_outright(
     reason = kill_switch_file(safety)
     if reason:
         raise Unsafe(reason)
+
+
+def refuse_unmeasured(target: Target, objectives: Objectives) -> None:
+    """Raise Unsafe where an objective is set that nothing will measure: the drill would be for nothing."""
+    if objectives.rpo_s is not None and target.data_probe is None:
+        raise Unsafe(
+            f"objectives.rpo_s = {objectives.rpo_s:g}, but target {target.name} has no data probe to measure data loss with: "
+            f'set target.{target.name}.data_probe = "/path" in drill.toml, or leave out rpo_s'
+        )
 
 
 def _own_estate(target: Target) -> bool:

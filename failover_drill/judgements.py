@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from failover_drill.facts import Facts, Objectives, StepMark
 from failover_drill.findings_form import InstrumentForm, Judgement, Verdict
+from failover_drill.lost_writes import Loss, read_backs_of
 from failover_drill.measured import Measured
 from failover_drill.outages import Bounds
 from failover_drill.slo import Budget, judge_bounds, worst
@@ -39,7 +40,7 @@ def judgements(facts: Facts, objectives: Objectives, measured: Measured, fit: In
         *_completed(facts),
         *_recovery(measured, objectives),
         *_budget(measured, objectives),
-        *_loss(objectives),
+        *_loss(facts, objectives, measured),
     )
 
 
@@ -132,10 +133,39 @@ def _budget(measured: Measured, objectives: Objectives) -> Iterator[Judgement]:
     yield _held(BUDGET, verdict, said, budget.allowed_s, lost)
 
 
-def _loss(objectives: Objectives) -> Iterator[Judgement]:
-    if objectives.rpo_s is not None:
-        said = f"{LOSS}: an objective of {seconds(objectives.rpo_s * 1e9)} is set, but no data probe measured any"
-        yield Judgement("data loss", Verdict.INCONCLUSIVE, said, objectives.rpo_s)
+def _loss(facts: Facts, objectives: Objectives, measured: Measured) -> Iterator[Judgement]:
+    limit, loss = objectives.rpo_s, measured.loss
+    if limit is None or (measured.recovery is None and facts.writes):
+        return  # nobody asked; or nothing disruptive was done yet
+    if loss is None or not loss.acknowledged:
+        said = f"{LOSS}: an objective of {seconds(limit * 1e9)} is set, but {_unmeasured(facts)}"
+        yield Judgement("data loss", Verdict.INCONCLUSIVE, said, limit)
+        return
+    verdict = judge_bounds(loss.length, limit)
+    yield _held(
+        LOSS, verdict, f"{_lost(loss)}, {_against(verdict)} the {seconds(limit * 1e9)} allowed", limit, loss.length
+    )
+
+
+def _unmeasured(facts: Facts) -> str:
+    """Say why the data loss is not known."""
+    asked = read_backs_of(facts)
+    if not facts.writes:
+        return "no data probe measured any"
+    if not asked:
+        return "nothing was read back: the failover did not complete"
+    if asked[-1].error:
+        return f"{asked[-1].region} could not be read back: {asked[-1].error}"
+    return "the data probe had no write acknowledged before the failover"
+
+
+def _lost(loss: Loss) -> str:
+    count, region = loss.acknowledged, loss.read_back.region
+    open_ = f", and of {loss.unknown} the outcome is unknown" if loss.unknown else ""
+    if loss.lost:
+        return f"{spread(loss.length)}: {len(loss.lost)} of {count} acknowledged writes are not in {region}{open_}"
+    hidden = f"{seconds(loss.length.at_most_ns)} could hide between two"
+    return f"0 s: none of {count} acknowledged writes is missing in {region}{open_}; {hidden}"
 
 
 def _against(verdict: Verdict) -> str:
@@ -143,7 +173,7 @@ def _against(verdict: Verdict) -> str:
 
 
 def _held(
-    objective: Literal["recovery time", "error budget"],
+    objective: Literal["recovery time", "error budget", "data loss"],
     verdict: Verdict,
     said: str,
     limit_s: float,

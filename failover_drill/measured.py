@@ -11,6 +11,7 @@ import numpy as np
 from failover_drill.facts import Facts, Objectives, Population, SampleRecords, SampleTable
 from failover_drill.fold import Fold, Lens, chunks, fold
 from failover_drill.instrument import slack_ns
+from failover_drill.lost_writes import Loss, lost_writes
 from failover_drill.outages import NOTHING, Bounds, Outage, downtime, longest, merge, outages, total, whole
 from failover_drill.pace import Pace
 from failover_drill.recovery import Recovery, recovery
@@ -35,6 +36,7 @@ class Measured:
     full: tuple[Outage, ...]
     full_outage: Bounds
     recovery: Recovery | None
+    loss: Loss | None
 
     @property
     def never_up(self) -> bool:
@@ -69,6 +71,7 @@ def measure(facts: Facts, objectives: Objectives) -> Measured:
         full=outages(longest(every, LISTED), folded.ceiling, pace, slack),
         full_outage=total(every, folded.ceiling, pace, slack),
         recovery=recovery(facts, objectives, 2 * slack),
+        loss=lost_writes(facts),
     )
 
 

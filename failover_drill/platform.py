@@ -5,15 +5,16 @@ Direct     one HTTP request to one region, past all DNS                adapters/
 Names      one DNS question to the authority or a watched resolver     adapters/resolver.py
 Traffic    the load process                                            adapters/load.py
 Faults     the local estate's own faults                               adapters/estate.py
+ReadBacks  which writes of the data probe one region has               adapters/read_back.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from failover_drill.facts import Resolution
+from failover_drill.facts import ReadBack, Resolution
 from failover_drill.target import Region
 
 
@@ -160,3 +161,7 @@ class Traffic(Protocol):
 
     @property
     def alive(self) -> bool: ...
+
+
+ReadBacks = Callable[[Region], ReadBack]
+"""Ask a region, past all DNS, which writes it has. Never raises for what the region does: `ReadBack.error` says it."""

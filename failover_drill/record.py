@@ -5,6 +5,7 @@
         resolutions.jsonl    DNS answers                                                        one writer: the watcher
         readings.jsonl       monitor statuses                                                   one writer: the watcher
         samples-*, control-* the load process's own                                            one writer each
+        writes.jsonl         the data probe's, where there is one                              one writer: the load process
 
 `read_facts` reads whatever is there, also of a run that is still going on or was killed.
 """
@@ -33,14 +34,18 @@ from failover_drill.facts import (
     Objectives,
     Outcome,
     Population,
+    ReadBack,
     Reading,
     Resolution,
     SampleRecords,
     Segment,
     StepMark,
+    Write,
+    WriteOutcome,
 )
 from failover_drill.samples import read_samples
 from failover_drill.selftest_record import newest
+from failover_drill.traffic import WRITES
 
 RESOLUTIONS = "resolutions.jsonl"
 READINGS = "readings.jsonl"
@@ -103,6 +108,8 @@ def read_facts(directory: Path) -> Facts:
         steps=tuple(steps_of(entries)),
         milestones=tuple(_milestones(entries)),
         readings=tuple(Reading(**row) for row in _rows(directory / READINGS)),
+        writes=tuple(_writes(directory / WRITES)),
+        read_backs=tuple(_read_backs(entries)),
         window_ns=_window(windows, entries),
         time_scale=header["time_scale"],
         ttl_s=header["ttl_s"],
@@ -234,6 +241,18 @@ def _resolutions(path: Path) -> Iterator[Resolution]:
     for row in _rows(path):
         row["addresses"], row["cnames"] = tuple(row["addresses"]), tuple(row["cnames"])
         yield Resolution(**row)
+
+
+def _writes(path: Path) -> Iterator[Write]:
+    for row in _rows(path):
+        yield Write(**{**row, "outcome": WriteOutcome(row["outcome"])})
+
+
+def _read_backs(entries: Iterable[journal.Entry]) -> Iterator[ReadBack]:
+    for entry in entries:
+        if entry.kind == "read back":
+            ranges = tuple((first, last) for first, last in entry.fields["ranges"])
+            yield ReadBack(entry.fields["at_ns"], entry.fields["region"], ranges, entry.fields["error"])
 
 
 def _milestones(entries: Iterable[journal.Entry]) -> Iterator[Milestone]:

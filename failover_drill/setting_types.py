@@ -16,6 +16,8 @@ GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 RESOURCE_NAME = r"[A-Za-z0-9_().-]{1,90}"
 HOST_NAME = r"([A-Za-z0-9_]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HTTPS_URL = r"https://[A-Za-z0-9.\[\]:-]+(/\S*)?"
+PROBE_PATH = r"/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]"
+VARIABLE = r"([A-Za-z_][A-Za-z0-9_]*)?"
 CLOUDS = ("public", "china", "usgovernment")
 
 
@@ -62,6 +64,16 @@ SlotName = Annotated[
     str,
     AfterValidator(_like(r"[A-Za-z0-9-]{0,59}", 'must be the name of a deployment slot, such as "staging"')),
     Field(json_schema_extra={"pattern": "^[A-Za-z0-9-]{0,59}$"}),
+]
+ProbePath = Annotated[
+    str,
+    AfterValidator(_like(f"({PROBE_PATH})?", 'must be a path such as "/data", or empty for no probe')),
+    Field(json_schema_extra={"pattern": f"^({PROBE_PATH})?$"}),
+]
+VariableName = Annotated[
+    str,
+    AfterValidator(_like(VARIABLE, 'must be the name of a variable, such as "PROBE_TOKEN", never its value')),
+    Field(json_schema_extra={"pattern": f"^{VARIABLE}$"}),
 ]
 HostName = Annotated[
     str,

@@ -28,10 +28,13 @@ from failover_drill.setting_types import (
     HostName,
     HttpsUrl,
     NameServer,
+    ProbePath,
     ResourceName,
     SlotName,
     SubscriptionId,
+    VariableName,
 )
+from failover_drill.target import DataProbe
 
 ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
 
@@ -217,10 +220,29 @@ class AbortTable(Table):
     budget_above: Annotated[float, Field(gt=0)] | None = None
 
 
-class LocalTarget(Table):
+class ProbedTarget(Table):
+    """Any [target.NAME]: its data probe, PUT `data_probe`/KEY and GET `data_probe`?prefix=TEXT. An empty path: none."""
+
+    data_probe: ProbePath = ""
+    """The path at which the app takes and lists writes; "" for none."""
+    data_probe_rate: Annotated[float, Field(gt=0, le=100)] = 10
+    """Writes per second."""
+    data_probe_token_variable: VariableName = ""
+    """The environment variable that holds a bearer token for both; "" for none."""
+
+    @property
+    def probe(self) -> DataProbe | None:
+        if not self.data_probe:
+            return None
+        return DataProbe(self.data_probe, self.data_probe_rate, self.data_probe_token_variable)
+
+
+class LocalTarget(ProbedTarget):
     """[target.NAME] with kind = "local": the harness starts the local estate itself, as [estate] says."""
 
     kind: Literal["local"] = "local"
+    data_probe: ProbePath = "/data"
+    """The path at which the app takes and lists writes; "" for none."""
 
 
 class AzureRegion(Table):
@@ -236,7 +258,7 @@ class AzureRegion(Table):
     """Where the region's front end listens, for estates whose names the system does not resolve; "" for Azure."""
 
 
-class AzureTarget(Table):
+class AzureTarget(ProbedTarget):
     """[target.NAME] with kind = "azure": a pair of web apps behind a Traffic Manager profile."""
 
     kind: Literal["azure"]

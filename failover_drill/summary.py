@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from failover_drill.findings_form import Findings, ForecastForm
+from failover_drill.findings_form import DataLoss, Findings, ForecastForm
 from failover_drill.wording import bounded, bounds, duration, held_against, period, share
 
 
@@ -24,6 +24,8 @@ def summary_lines(findings: Findings) -> list[str]:
         f"downtime {lost}, user-weighted: {share(slo.consumed_share)} of the error budget of {duration(slo.budget_s)} "
         f"that {share(slo.objective)} over {period(slo.window_s)} allows"
     )
+    if recovery.data_loss is not None:
+        lines.append(_loss_line(recovery.data_loss, slo.rpo_s))
     if findings.drill.time_scale != 1:
         lines.append(f"time scale {findings.drill.time_scale:g}: probe intervals and Azure's delays were divided by it")
     return lines
@@ -36,3 +38,11 @@ def _forecast_line(forecast: ForecastForm | None) -> list[str]:
     told = forecast.recovery
     held = "" if told.measured_within is None else f"; measured {held_against(told.measured_within)}"
     return [f"  predicted {duration(told.mean_s)}, 99 of 100 within {bounds(*told.inner_99)}{held}"]
+
+
+def _loss_line(loss: DataLoss, rpo_s: float | None) -> str:
+    said = bounded(loss.loss.estimate_s, loss.loss.at_least_s, loss.loss.at_most_s)
+    allowed = "no objective" if rpo_s is None else f"objective {duration(rpo_s)}"
+    return (
+        f"data loss {said}, {allowed}: {loss.lost} of {loss.acknowledged} acknowledged writes are not in {loss.region}"
+    )

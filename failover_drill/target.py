@@ -43,6 +43,15 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class DataProbe:
+    """Where the app takes numbered writes and lists them: PUT `path`/KEY, GET `path`?prefix=TEXT."""
+
+    path: str
+    rate: float = 10.0  # writes per second
+    token_variable: str = ""  # the environment variable that holds a bearer token for it
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Everything one drill needs to know of the estate it acts on.
 
@@ -70,6 +79,7 @@ class Target:
     ca_file: str | None = None
     local: bool = False
     time_scale: float = 1.0
+    data_probe: DataProbe | None = None
     control_url: str = ""  # the local estate's own switches: faults, truth. "" on Azure
 
     @property
@@ -103,6 +113,7 @@ def target_from(fields: Mapping[str, Any]) -> Target:
     plain = dict(fields)
     for role in Role:
         plain[role.value] = Region(**{**plain[role.value], "role": role})
+    plain["data_probe"] = DataProbe(**plain["data_probe"]) if plain.get("data_probe") else None
     plain["authorities"] = tuple(plain["authorities"])
     plain["resolvers"] = tuple((name, server) for name, server in plain["resolvers"])
     return Target(**plain)

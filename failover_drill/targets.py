@@ -41,7 +41,7 @@ def open_target(
             yield azure_target(table, name), None
             return
         stack.enter_context(_environment(ready.environment))
-        yield target_of(ready, name), ready.control
+        yield replace(target_of(ready, name), data_probe=table.probe), ready.control
 
 
 @contextmanager
@@ -113,6 +113,7 @@ def _named(table: AzureTarget, name: str) -> Target:
         **asdict(cloud_of(table.cloud, table.authority, table.audience)),
         ca_file=_ca_file(table, name),
         time_scale=table.time_scale,
+        data_probe=table.probe,
     )
 
 

@@ -21,6 +21,7 @@ from failover_drill.facts import Population
 
 PLAN_VARIABLE = "FAILOVER_DRILL_PLAN"
 PLAN_FILE = "traffic.json"  # in the run's directory
+WRITES = "writes.jsonl"  # in `out_dir`: what became of each write of the data probe
 DEFAULT_MIX = {"fresh": 0.70, "keepalive": 0.25, "sticky": 0.05}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _MOST_PATHS = 255  # a path's index is one byte of a sample
@@ -35,6 +36,7 @@ class TrafficPlan:
     `mix` gives each population's share; shares are relative, so 70/25/5 and 0.7/0.25/0.05 mean the same.
     `begin_ns` is the CLOCK_MONOTONIC instant of slot 0 (0: as soon as the process is ready).
     `control_url` None means a loopback responder inside the load process.
+    `write_path` is where the data probe writes, under keys that begin with `write_prefix`; empty: there is none.
     """
 
     url: str
@@ -63,6 +65,10 @@ class TrafficPlan:
     max_in_flight: int = 0  # per worker; 0: as many as the process may open files
     control_url: str | None = None
     control_rate: float = 10.0
+    write_path: str = ""
+    write_rate: float = 10.0  # writes per second
+    write_prefix: str = "drill"
+    write_token: str = ""  # the environment variable that holds a bearer token for it
     workers: int = 1  # load processes in all; more than one get a Locust master beside them
     remote_workers: int = 0  # of these, how many join from elsewhere (`locust -f …/locustfile.py --worker`)
     master_host: str = "127.0.0.1"  # where the master waits for workers: anyone who reaches it is trusted
@@ -210,6 +216,7 @@ def _check_numbers(plan: TrafficPlan) -> None:
     for key, low, high in (
         ("rate", 0.01, 1e5),
         ("control_rate", 0.01, 1e3),
+        ("write_rate", 0.01, 1e3),
         ("timeout_s", 0.01, 3600.0),
         ("slow_s", 0.001, 3600.0),
         ("dns_timeout_s", 0.01, 60.0),

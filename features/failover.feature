@@ -17,6 +17,7 @@ Feature: Fail over the web app from the primary region to the secondary
     And DNS answers with the secondary region at the authority and at every watched resolver
     And users are served by the secondary region
     And the recovery time is within its objective
+    And the data loss is within its objective
     And the drill cost no more than its share of the error budget
     When the estate is put back as it was
     Then the estate is in steady state again

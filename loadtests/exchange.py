@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from gevent import socket as gsocket
@@ -136,19 +137,20 @@ class Opener:
 
 def requests_of(plan: TrafficPlan, *, close: bool) -> tuple[bytes, ...]:
     """Return the bytes of the request for each path of the plan. Raises nothing: the plan was checked."""
-    return tuple(_request(plan, path, close=close) for path, _ in plan.paths)
+    return tuple(request_of(plan, path, plan.method, plan.body, plan.headers, close=close) for path, _ in plan.paths)
 
 
-def _request(plan: TrafficPlan, path: str, *, close: bool) -> bytes:
+def request_of(plan: TrafficPlan, path: str, method: str, text: str, more: Mapping[str, str], *, close: bool) -> bytes:
+    """Return the bytes of one request, with *text* as its body and *more* headers."""
     host = f"[{plan.host}]" if ":" in plan.host else plan.host
     named = host if plan.port == (443 if plan.https else 80) else f"{host}:{plan.port}"
-    body = plan.body.encode()
+    body = text.encode()
     headers = {"Host": named, "User-Agent": "failover-drill", "Accept": "*/*"}
     if close:
         headers["Connection"] = "close"
-    if body or plan.method in ("POST", "PUT", "PATCH"):
+    if body or method in ("POST", "PUT", "PATCH"):
         headers["Content-Length"] = str(len(body))
-    for name, value in plan.headers.items():
+    for name, value in more.items():
         headers = {k: v for k, v in headers.items() if k.lower() != name.lower()} | {name: value}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"{plan.method} {plan.prefix}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body
+    return f"{method} {plan.prefix}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body

@@ -32,7 +32,7 @@ NEVER = 1 << 62
 _HOPELESS_NS = 1_000_000_000  # slots this late are not made up for at the beginning, nor after the end
 _BREATHE = 32  # slots sent late in a row before the requests themselves get a turn
 _SPARE_FILES = 256  # descriptors left to everything that is not a request
-_OWN_FAULT = (23, 24, 12, 99, 105)  # ENFILE, EMFILE, ENOMEM, EADDRNOTAVAIL, ENOBUFS
+OWN_FAULT = (23, 24, 12, 99, 105)  # ENFILE, EMFILE, ENOMEM, EADDRNOTAVAIL, ENOBUFS
 _REPEATABLE = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")  # idempotent, RFC 9110 §9.2.2
 
 Heard = Callable[["Attempt"], None]
@@ -283,7 +283,7 @@ class Stream:
         return Outcome.SLOW if slow else Outcome.OK
 
     def _classify(self, error: BaseException, attempt: Attempt) -> Outcome:
-        if isinstance(error, OSError) and error.errno in _OWN_FAULT:
+        if isinstance(error, OSError) and error.errno in OWN_FAULT:
             self.recorder.unsent += 1
             return Outcome.CUT
         if attempt.looking_up:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from loadtests.master import Master
 from loadtests.plans import plan_for
 from loadtests.process import LoadProcess, Parent, parent_of
 from loadtests.worker import Worker
+from loadtests.writer import writer_for
 
 _log = logging.getLogger("failover_drill")
 
@@ -62,7 +64,8 @@ def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> N
         load.begin(0, parent.began if parent else None)
 
     events.test_start.add_listener(started)
-    _on_end(events, load.halt)
+    with _writing(events, plan):
+        _on_end(events, load.halt)
     events.request.add_listener(foreign_listener(load))
     events.quit.add_listener(lambda **_: load.close())
 
@@ -70,7 +73,8 @@ def _wire_alone(environment: Any, plan: TrafficPlan, parent: Parent | None) -> N
 def _wire_master(environment: Any, plan: TrafficPlan, parent: Parent | None) -> None:
     master = Master(environment, plan, parent.began if parent else None)
     environment.events.test_start.add_listener(lambda **_: master.start())
-    _on_end(environment.events, master.halt)
+    with _writing(environment.events, plan):
+        _on_end(environment.events, master.halt)
     environment.events.quit.add_listener(lambda **_: master.close())
 
 
@@ -81,6 +85,19 @@ def _wire_worker(environment: Any, parent: Parent | None) -> None:
     events.test_start.add_listener(lambda **_: worker.restarted())
     _on_end(events, worker.halt)
     events.quit.add_listener(lambda **_: worker.close())
+
+
+@contextmanager
+def _writing(events: Any, plan: TrafficPlan) -> Iterator[None]:
+    """Run the plan's data probe, if any: it sends no more before, and waits for its answers after, what is wired within."""
+    writer = writer_for(plan)
+    if writer is None:
+        yield
+        return
+    events.test_start.add_listener(lambda **_: writer.begin())
+    _on_end(events, writer.end)
+    yield
+    _on_end(events, writer.halt)
 
 
 def _on_end(events: Any, halt: Callable[[], None]) -> None:

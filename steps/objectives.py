@@ -22,6 +22,12 @@ def budget(drill: Drill) -> None:
     drill.verify_budget()
 
 
+@then("the data loss is within its objective")
+def data_loss(drill: Drill) -> None:
+    """Even the upper bound of the data loss, from the last read-back of the secondary, is within rpo_s."""
+    drill.verify_data_loss()
+
+
 @then(words("the recovery time is at most {seconds} s"))
 def recovery_time_is(drill: Drill, seconds: float) -> None:
     """Even its upper bound."""

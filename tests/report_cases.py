@@ -123,6 +123,25 @@ def compressed() -> Findings:
     return findings
 
 
+def lossy() -> Findings:
+    """Replication stood still: acknowledged writes are missing, some outcomes are unknown, and nobody knows since when."""
+    findings = met()
+    findings["verdict"] = "MISSED"
+    findings["reasons"] = [
+        "data loss: at least 9.9 s: 99 of 480 acknowledged writes are not in westus3, beyond the 5 s allowed"
+    ]
+    judgement = {"objective": "data loss", "verdict": "MISSED", "reason": findings["reasons"][0], "limit_s": 5.0}
+    findings["judgements"].append(judgement | {"at_least_s": 9.9, "at_most_s": None})
+    findings["slo"]["rpo_s"] = 5.0
+    began = findings["recovery"]["began"]
+    findings["recovery"]["data_loss"] = {
+        "acknowledged": 480, "lost": 99, "loss": {"estimate_s": 9.9, "at_least_s": 9.9, "at_most_s": None},
+        "refused": 120, "unknown": 3, "arrived": 1, "first_lost": began - 9.8, "last_lost": began + 0.1,
+        "read_back": began + 40.0, "region": "westus3",
+    }  # fmt: skip
+    return findings
+
+
 def observed() -> Findings:
     """Nothing was done to the service, it was watched; and it was never out."""
     findings = met()
@@ -202,7 +221,7 @@ def empty() -> Findings:
 
 CASES: dict[str, Callable[[], Findings]] = {
     each.__name__: each
-    for each in (met, missed, inconclusive, interrupted, aborted, failed, compressed, observed, empty)
+    for each in (met, missed, inconclusive, interrupted, aborted, failed, compressed, lossy, observed, empty)
 }
 
 

@@ -19,6 +19,8 @@ from failover_drill.journal import verify
 from tests.stage import COLD, ROOT, Drilled, Estate, estate, run_drill
 
 POLL_S = 0.1  # drill.toml: wait.poll_s
+LAG_S = 1.0  # the estate's default
+CLOCK_S = 0.02  # between two readings of a clock
 GRACE_S = 0.3  # of processes that share two cores
 
 
@@ -57,7 +59,14 @@ def test_it_passes_and_says_so(drilled: Drilled) -> None:
     """Every step passes, and the terminal shows verdict, recovery time, downtime and share of the budget."""
     assert drilled.code == 0, drilled.output
     assert drilled.findings["verdict"] == "MET"
-    for words in ("MET", "recovery time", "downtime", "error budget", "✓ When the primary region is disabled"):
+    for words in (
+        "MET",
+        "recovery time",
+        "downtime",
+        "error budget",
+        "data loss",
+        "✓ When the primary region is disabled",
+    ):
         assert words in drilled.output
 
 
@@ -147,6 +156,19 @@ def test_the_segments_are_the_truth(drilled: Drilled, stage: Estate) -> None:
     serves = switched(stage, "serving", region="westus3", serving=True)
     assert silent <= ends["disable primary"] <= silent + POLL_S + GRACE_S
     assert any(at <= ends["enable secondary"] <= at + POLL_S + GRACE_S for at in serves)
+
+
+def test_the_data_loss_is_the_truth(drilled: Drilled, stage: Estate) -> None:
+    """As many acknowledged writes are lost as the estate says, taken over the lag of its replication; the bounds hold that."""
+    [lost, *_] = [e for e in stage.truth("lost") if e["region"] == "eastus"]
+    stopped = switched(stage, "serving", region="eastus", serving=False)[0]
+    written = {e["key"]: e["wall_ns"] / 1e9 for e in stage.truth("written") if e["region"] == "eastus"}
+    loss = drilled.findings["recovery"]["data_loss"]
+    assert loss["lost"] == len(lost["keys"]) > 3
+    assert loss["loss"]["at_least_s"] - GRACE_S <= stopped - written[lost["keys"][0]] <= LAG_S + GRACE_S
+    assert loss["loss"]["at_least_s"] <= LAG_S + CLOCK_S <= loss["loss"]["at_most_s"] + 2 * CLOCK_S
+    assert (loss["unknown"], loss["region"]) == (0, "westus3")
+    assert "data loss: " in drilled.output
 
 
 def test_dns_was_seen_to_follow(drilled: Drilled) -> None:

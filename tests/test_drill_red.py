@@ -12,10 +12,11 @@ from tests.hooks import TOKEN, hook
 from tests.stage import COLD, Drilled, estate, run_drill
 from tests.test_drill_failover import settings_of, state
 
-NEVER, REFUSED = "the secondary never serves", "the endpoint update is refused"
+NEVER, REFUSED, PAUSED = "the secondary never serves", "the endpoint update is refused", "replication stands still"
 FAULTS: Mapping[str, Mapping[str, object]] = {
     NEVER: {"kind": "erroring", "region": "westus3", "status": 500},
     REFUSED: {"kind": "control_throttled", "operation": "Endpoints_Update"},
+    PAUSED: {"kind": "replication_paused", "region": "eastus"},
 }
 CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
     NEVER: (
@@ -34,6 +35,7 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
         {"FAILOVER_DRILL__OBJECTIVES__RTO_S": "0.3"},
         "recovery time",
     ),
+    PAUSED: (COLD, {"FAILOVER_DRILL__OBJECTIVES__RPO_S": "0.5"}, "not in westus3, beyond the 500 ms allowed"),
 }
 
 

@@ -10,6 +10,7 @@ import tomlkit
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Population
 from failover_drill.settings import AzureTarget, Settings, load, status_ranges
+from failover_drill.target import DataProbe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -142,6 +143,10 @@ def test_any_number_of_targets(tmp_path: Path) -> None:
         ({"authority": "login.x.com"}, "target.prod.authority = 'login.x.com': must be an https:// URL"),
         ({"health_path": "health"}, "target.prod.health_path = 'health'"),
         ({"port": 0}, "target.prod.port = 0"),
+        ({"data_probe": "data"}, "target.prod.data_probe = 'data': must be a path such as \"/data\", or empty for no probe"),
+        ({"data_probe": "/data/"}, "target.prod.data_probe = '/data/': must be a path"),
+        ({"data_probe_rate": 0}, "target.prod.data_probe_rate = 0"),
+        ({"data_probe_token_variable": "A B"}, "target.prod.data_probe_token_variable = 'A B': must be the name of a variable"),
         ({"primary": {**AZURE["primary"], "slot": "a/b"}}, "target.prod.primary.slot = 'a/b': must be the name of a deployment"),  # type: ignore[dict-item]
         ({"primary": {**AZURE["primary"], "address": "here"}}, "target.prod.primary.address = 'here': must be an IP address"),  # type: ignore[dict-item]
         ({"primary": {**AZURE["primary"], "endpoint": "two"}}, "primary and secondary have the same endpoint, two"),  # type: ignore[dict-item]
@@ -155,6 +160,16 @@ def test_a_wrong_target_is_one_line(tmp_path: Path, changed: dict[str, object], 
         read_azure(tmp_path, **changed)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_estate_has_a_data_probe_and_azure_none_until_named(tmp_path: Path) -> None:
+    """The local estate's is at /data; an Azure app's is where the settings say, at the rate and with the token they name."""
+    found = read_azure(tmp_path).target
+    assert (found["local"].probe, found["prod"].probe) == (DataProbe("/data", 10.0), None)
+    table = read_azure(tmp_path, data_probe="/api/probe", data_probe_rate=2, data_probe_token_variable="PROBE").target[
+        "prod"
+    ]
+    assert table.probe == DataProbe("/api/probe", 2.0, "PROBE")
 
 
 def test_a_slot_is_another_app(tmp_path: Path) -> None:

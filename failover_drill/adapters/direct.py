@@ -21,7 +21,7 @@ class DirectAsker:
         self._target, self._timeout_s = target, timeout_s
 
     def ask(self, region: Region) -> DirectAnswer:
-        connection = self._connection(region)
+        connection = connection_to(self._target, region, self._timeout_s)
         try:
             connection.request(
                 "GET", self._target.health_path, headers={"Host": region.default_host, "Connection": "close"}
@@ -52,12 +52,14 @@ class DirectAsker:
         except OSError as error:
             return f"no TLS connection to {where}:{self._target.port}: {error}"
 
-    def _connection(self, region: Region) -> http.client.HTTPConnection:
-        where = region.address or region.default_host
-        if self._target.scheme == "http":
-            return http.client.HTTPConnection(where, self._target.port, timeout=self._timeout_s)
-        context = ssl.create_default_context(cafile=self._target.ca_file)
-        return _Addressed(region.default_host, where, self._target.port, self._timeout_s, context)
+
+def connection_to(target: Target, region: Region, timeout_s: float) -> http.client.HTTPConnection:
+    """Return a connection, not yet open, to a region's front end; with https its default host is verified."""
+    where = region.address or region.default_host
+    if target.scheme == "http":
+        return http.client.HTTPConnection(where, target.port, timeout=timeout_s)
+    context = ssl.create_default_context(cafile=target.ca_file)
+    return _Addressed(region.default_host, where, target.port, timeout_s, context)
 
 
 def _version(body: bytes) -> str:

@@ -115,8 +115,10 @@ def _data_loss(findings: Mapping[str, Any]) -> tuple[Figure, ...]:
         return ()
     limit = findings["slo"]["rpo_s"]
     allowed = "" if limit is None else f"{wording.duration(limit)} (RPO)"
-    lost = Figure("lost_writes", "Acknowledged writes lost", loss["lost"], None, None, "writes",
-                  f"{wording.number(loss['lost'])} of {wording.number(loss['acknowledged'])}")  # fmt: skip
+    text = f"{wording.number(loss['lost'])} of {wording.number(loss['acknowledged'])}"
+    if loss["unknown"]:
+        text += f"; of {wording.number(loss['unknown'])} more the outcome is unknown"
+    lost = Figure("lost_writes", "Acknowledged writes lost", loss["lost"], None, None, "writes", text)
     return lost, _span("data_loss", "Data loss", loss["loss"], allowed)
 
 
