@@ -80,6 +80,14 @@ MEANING: Mapping[str, Mapping[str, str]] = {
         "recovery_longer_than_s": "a recovery that takes longer ends the drill; none: no such limit",
         "budget_above": "percent of the window's error budget; more ends the drill; none: no such limit",
     },
+    "NotifyTable": {
+        "webhook": "gets JSON of its own; an address is a secret: better `FAILOVER_DRILL__NOTIFY__WEBHOOK`",
+        "slack": "an incoming webhook of Slack",
+        "teams": "a workflow of Teams that takes webhooks",
+        "on": "the verdicts that are told",
+        "link": "where the report can be read; may hold `{drill}` and `{run}`",
+        "timeout_s": "what telling may take, for all addresses together",
+    },
     "LocalTarget": {"kind": "the harness starts the local estate, as `[estate]` says"},
     "AzureTarget": {
         "kind": "a pair of web apps behind a Traffic Manager profile",

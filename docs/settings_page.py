@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from docs.settings_meaning import MEANING
-from failover_drill.settings import AzureRegion, AzureTarget, LocalTarget, MixTable, PathTable, Settings, Table
+from failover_drill.settings import AzureRegion, AzureTarget, LocalTarget, MixTable, PathTable, Settings
 
 HEAD = """\
 <!-- Made by `python -m docs.settings_page > docs/settings.md`. Do not edit: change docs/settings_meaning.py or the models. -->
@@ -32,11 +34,11 @@ failover-drill config show
 `[estate]` is not here: it is handed to the local estate as it is, and [estate.md](estate.md) has its keys.
 """
 
-TABLES: Mapping[str, type[Table]] = {
+TABLES: Mapping[str, type[BaseModel]] = {
     **{
         f"[{name}]": field.annotation
         for name, field in Settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Table)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     },
     "[traffic.mix]": MixTable,
     "[[traffic.paths]]": PathTable,
@@ -62,14 +64,14 @@ def page() -> str:
 _HEAD_ROW = ("| key | value | default | meaning |", "|---|---|---|---|")
 
 
-def _about(model: type[Table]) -> str:
+def _about(model: type[BaseModel]) -> str:
     """Return the first sentence of a model's docstring without the table's name, which is the heading."""
     first = " ".join((model.__doc__ or "").split("\n\n")[0].split())
     words = re.sub(r"^\[.*?: ", "", first).replace("(docs/safety.md)", "([safety.md](safety.md))")
     return words[:1].upper() + words[1:]
 
 
-def _rows(model: type[Table]) -> Iterator[str]:
+def _rows(model: type[BaseModel]) -> Iterator[str]:
     schema = model.model_json_schema()
     for key, field in schema["properties"].items():
         meaning = _phrase(field.get("description", "")) or MEANING[model.__name__][key]
