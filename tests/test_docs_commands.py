@@ -46,6 +46,14 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
         "failover-drill observe http://127.0.0.1:8765/ --for 10s",
         "kill %1",
         "failover-drill selftest --quick",
+        "cd ..",
+        "python3 -m venv drills",
+        ". drills/bin/activate",
+        "pip install --quiet ./failover-drill",
+        "failover-drill new my-drills",
+        "cd my-drills",
+        "pytest features --collect-only --quiet",
+        "pytest features/ours.feature",
     ),
     "tests/test_nightly.py": (
         # an installation for a machine of its own; the image, the units and the scripts are run or linted there
@@ -55,6 +63,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
         "podman build --file deploy/Containerfile --tag failover-drill .",
         'podman run --volume "$PWD:/suite" failover-drill features/failover.feature --target sandbox --yes-really',
     ),
+    "tests/test_init.py": ("failover-drill init --force",),
     "tests/test_notify.py": (
         "export FAILOVER_DRILL__NOTIFY__SLACK=https://hooks.slack.com/services/…",
         "export FAILOVER_DRILL__NOTIFY__TEAMS=https://….logic.azure.com/workflows/…",
