@@ -97,9 +97,14 @@ def run_here(command: str) -> bool:
     return not (elsewhere or NEEDS_AZURE.match(command) or FIGURES.match(command))
 
 
-def script(block: Block) -> str:
-    """Return what is run of a block."""
-    return "\n".join(each for each in block.commands if run_here(each))
+def scripts(found: list[Block]) -> list[tuple[Block, str]]:
+    """Return each block with those of its commands that are run here. One that stands in several pages is run once."""
+    seen, made = set[str](), []
+    for block in found:
+        lines = [each for each in dict.fromkeys(block.commands) if run_here(each) and each not in seen]
+        seen |= set(lines)
+        made.append((block, "\n".join(lines)))
+    return [(block, script) for block, script in made if script]
 
 
 # ---- the desk -----------------------------------------------------------------------------------------------------
@@ -168,13 +173,13 @@ def environment(stage: Estate) -> dict[str, str]:
 # ---- the tests ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", [each for each in SHELL_BLOCKS if script(each)], ids=str)
+@pytest.mark.parametrize(("block", "script"), [pytest.param(*each, id=str(each[0])) for each in scripts(SHELL_BLOCKS)])
 @pytest.mark.timeout(120)
-def test_it_runs(block: Block, desk: Path, environment: dict[str, str]) -> None:
+def test_it_runs(block: Block, script: str, desk: Path, environment: dict[str, str]) -> None:
     """The commands of this block, as they are written, one after the other, all succeed."""
-    if "pdf" in script(block) and not shutil.which("chromium"):
+    if "pdf" in script and not shutil.which("chromium"):
         pytest.skip("Chromium is not installed (scripts/system-packages)")
-    lines = f"{BEFORE.get(block.page, '')}\nset -x\n{script(block)}\n"
+    lines = f"{BEFORE.get(block.page, '')}\nset -x\n{script}\n"
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", lines],
         cwd=desk,

@@ -112,7 +112,8 @@ def test_pictures_are_current(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_settings_are_all_there() -> None:
     """docs/settings.md is what `python -m docs.settings_page` makes of the models: every key, its limits and its default."""
-    assert (ROOT / "docs/settings.md").read_text("utf-8") == page()
+    written = (ROOT / "docs/settings.md").read_text("utf-8")
+    assert written == page(), "python -m docs.settings_page > docs/settings.md"
 
 
 def test_the_readme_is_short() -> None:
