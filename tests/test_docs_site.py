@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from docs.pictures.__main__ import PICTURES, WHERE
-from docs.settings_page import page
+from docs.settings_page import page as settings_page
+from scripts.pages import pages
 from tests.stage import ROOT
 
 LOADS = {
@@ -107,13 +108,24 @@ def test_a_dead_link_ends_the_build(tmp_path: Path, written: str, said: str) -> 
 def test_pictures_are_current(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each picture is what `python -m docs.pictures` makes of its samples now."""
     monkeypatch.chdir(ROOT)
-    assert (ROOT / WHERE / name).read_text("utf-8") == PICTURES[name]()
+    drawn = (ROOT / WHERE / name).read_text("utf-8")
+    assert drawn == PICTURES[name](), "python -m docs.pictures"
 
 
 def test_the_settings_are_all_there() -> None:
     """docs/settings.md is what `python -m docs.settings_page` makes of the models: every key, its limits and its default."""
     written = (ROOT / "docs/settings.md").read_text("utf-8")
-    assert written == page(), "python -m docs.settings_page > docs/settings.md"
+    assert written == settings_page(), "python -m docs.settings_page > docs/settings.md"
+
+
+@pytest.mark.parametrize("page", pages())
+def test_what_is_named_exists(page: str) -> None:
+    """A test, a benchmark or a script that a page names is there."""
+    named = re.findall(
+        r"`((?:tests|benchmarks|scripts|examples|deploy|failover_drill|local_estate)/[\w/.-]+)`",
+        (ROOT / page).read_text("utf-8"),
+    )
+    assert [each for each in named if not (ROOT / each).exists()] == []
 
 
 def test_the_readme_is_short() -> None:
