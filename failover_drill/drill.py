@@ -265,7 +265,9 @@ class Drill(Looking):
         self.let_caches_follow()
         for other in (each for each in Role if each is not role):
             self._make(acts.disable(self.target, other), PREPARATION)
-            self._await_app(self.target.region(other), STOPPED)
+            self._await_silence(self.target.region(other))
+        if self._measuring:
+            self.await_users(role, self._waits.complete_s)
 
     def inject(self, fault: Fault) -> None:
         """Inject a fault, until the estate is put back or `end_faults`. Raises PlatformError on a target that has none."""
@@ -288,12 +290,7 @@ class Drill(Looking):
         """Stop the region's app and wait until it no longer serves (playbook 1)."""
         region = self.target.region(role)
         self._make(acts.disable(self.target, role))
-        self._await_app(region, STOPPED)
-        self._until(
-            lambda: not self._direct.ask(region).good,
-            self._waits.serve_s,
-            lambda: f"{region.name} still serves {self._waits.serve_s:g} s after its app was stopped",
-        )
+        self._await_silence(region)
         self._mark(Mark.PRIMARY_DISABLED, f"{region.name} answers {self._direct.ask(region).said}")
 
     def enable(self, role: Role) -> None:
@@ -495,6 +492,14 @@ class Drill(Looking):
             lambda: self._platform.app_state(region.app_id).state == state,
             self._waits.confirm_s,
             lambda: f"{region.app} is not {state} {self._waits.confirm_s:g} s after it was asked to be",
+        )
+
+    def _await_silence(self, region: Region) -> None:
+        self._await_app(region, STOPPED)
+        self._until(
+            lambda: not self._direct.ask(region).good,
+            self._waits.serve_s,
+            lambda: f"{region.name} still serves {self._waits.serve_s:g} s after its app was stopped",
         )
 
     def _await_serving(self, region: Region) -> None:

@@ -29,7 +29,7 @@ def hot_standby(drill: Drill, role: Role) -> None:
 
 @given(words("users have been moved to the {role} region"))
 def users_were_moved(drill: Drill, role: Role) -> None:
-    """Move them without loss, then stop the other region: what a failback begins with. Undone at the end."""
+    """Lead names there, let caches follow, stop the other region: what a failback begins with. Undone at the end."""
     drill.move_users(role)
 
 

@@ -12,6 +12,7 @@ from tests.stage import COLD, estate, run_drill, start_drill
 from tests.test_drill_failover import GRACE_S, POLL_S, switched
 from tests.test_guardian import assert_secret, kept, until_restored
 
+BOTH = {"eastus", "westus3"}
 LOSS = "features/region_loss.feature"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -66,7 +67,7 @@ def test_a_fault_outlives_no_drill(stage: Any, tmp_path: Path) -> None:
 
 
 def test_users_return(stage: Any, tmp_path: Path) -> None:
-    """The failback is measured apart from what moved users away: from its own first act, towards the primary, without loss."""
+    """A failback is measured apart, from its own first act, towards the primary; every client was away, and returned."""
     drilled = run_drill(tmp_path, stage.file, feature="features/failback.feature")
     assert drilled.code == 0, drilled.output
     found = drilled.findings
@@ -77,6 +78,7 @@ def test_users_return(stage: Any, tmp_path: Path) -> None:
     assert found["recovery"]["began_by"] == "start app proseware-eastus"
     judged = [each for each in found["traffic"]["populations"] if each["judged"]]
     assert all(each["cut_over"] > found["recovery"]["began"] for each in judged)  # to the primary
+    assert [each["name"] for each in judged if {r["region"] for r in each["regions"] if r["good"]} != BOTH] == []
     purposes = {a["purpose"] for a in found["actions"]}
     assert {"preparation", "deed", "undo"} <= purposes
     assert found["drill"]["restored"] == "yes"
