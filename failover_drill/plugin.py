@@ -8,11 +8,13 @@ end           passed, failed or interrupted: put back, judged, reported
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
 import time
 import types
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -169,16 +171,27 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Put the estate back as soon as the scenario is over: pytest writes tracebacks, for seconds, before it tears down.
-
-    The way that an interruption came is kept from it: a signal may strike a line without a number, which pytest fails at.
-    """
+    """Put the estate back as soon as the scenario is over: pytest writes tracebacks, for seconds, before it tears down."""
     try:
         return (yield)
     except KeyboardInterrupt as interruption:
-        raise interruption.with_traceback(None) from None
+        _undo(item)
+        _forget_the_way(interruption)
+        raise interruption from None
     finally:
         _undo(item)
+
+
+def _forget_the_way(interruption: KeyboardInterrupt) -> None:
+    """Keep from pytest how an interruption came.
+
+    A signal may strike a line without a number, which pytest fails at, and a file that was just opened, which Python says.
+    """
+    interruption.__context__ = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        interruption.with_traceback(None)
+        gc.collect()
 
 
 def _undo(item: pytest.Item) -> None:
