@@ -14,7 +14,7 @@ MEANING: Mapping[str, Mapping[str, str]] = {
         "availability": "percent of requests to be answered well, over the window",
         "window_days": "days over which that is promised; (100 − availability) % of them is the error budget",
         "rto_s": "the recovery time allowed",
-        "rpo_s": "the data loss allowed, as time; needs a target with a `data_probe`, without one no drill begins",
+        "rpo_s": "the data loss allowed of every target, as time; a target without a `data_probe` is then not drilled",
         "drill_share": "percent of the window's error budget that one drill may cost",
         "stabilisation_s": "availability must hold this long before users count as recovered",
         "judged": "the client populations that recovery and budget are judged on",

@@ -137,7 +137,7 @@ class Run:
         Raises Unsafe where no drill may begin, DrillError where the directory cannot be, PlatformError where ARM refuses.
         """
         self.settings, self.target, self.say, self._passing = settings, target, say, passing or say
-        self.objectives = settings.objectives.values()
+        self.objectives = settings.objectives_for(target)
         self.reports = Path(settings.drill.reports).absolute()
         self._steps: list[str] = []
         self._undone = False

@@ -412,7 +412,7 @@ class Drill(Looking):
     def verify_data_loss(self) -> None:
         """Raise ObjectiveNotMet, or Inconclusive, unless the data loss is surely within its objective. Without one, say so."""
         if self._objectives.rpo_s is None:
-            self._say("data loss is not judged: [objectives] of drill.toml has no rpo_s")
+            self._say(f"data loss is not judged: drill.toml has no rpo_s for {self.target.name}")
         self._require("data loss")
 
     def _require(self, objective: str) -> None:

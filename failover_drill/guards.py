@@ -64,7 +64,7 @@ def refuse_unmeasured(target: Target, objectives: Objectives) -> None:
     """Raise Unsafe where an objective is set that nothing will measure: the drill would be for nothing."""
     if objectives.rpo_s is not None and target.data_probe is None:
         raise Unsafe(
-            f"objectives.rpo_s = {objectives.rpo_s:g}, but target {target.name} has no data probe to measure data loss with: "
+            f"rpo_s = {objectives.rpo_s:g}, but target {target.name} has no data probe to measure data loss with: "
             f'set target.{target.name}.data_probe = "/path" in drill.toml, or leave out rpo_s'
         )
 

@@ -31,7 +31,7 @@ def rehearse(
     """Return the rehearsal of one scenario. *state*: as for `predict.read`. Raises Unsafe where a guard refuses."""
     clock, safety = SystemClock(), settings.safety
     guards.refuse_outright(target, safety, settings.calendar, consent, clock.wall_s())
-    guards.refuse_unmeasured(target, settings.objectives.values())
+    guards.refuse_unmeasured(target, settings.objectives_for(target))
     reports = Path(settings.drill.reports).absolute()
     refuse_if_unrestored(reports, target)
     platform = ArmPlatform(target)

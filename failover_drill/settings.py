@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ from failover_drill.setting_types import (
     SubscriptionId,
     VariableName,
 )
-from failover_drill.target import DataProbe
+from failover_drill.target import DataProbe, Target
 
 ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
 
@@ -229,6 +230,8 @@ class ProbedTarget(Table):
     """Writes per second."""
     data_probe_token_variable: VariableName = ""
     """The environment variable that holds a bearer token for both; "" for none."""
+    rpo_s: Seconds | None = None
+    """The data loss allowed here, instead of what [objectives] says for every target."""
 
     @property
     def probe(self) -> DataProbe | None:
@@ -330,6 +333,11 @@ class Settings(Table):
     notify: NotifyTable = NotifyTable()
     target: Mapping[str, TargetTable] = Field(default_factory=lambda: {"local": LocalTarget()})
     estate: Mapping[str, Any] = Field(default_factory=dict)
+
+    def objectives_for(self, target: Target) -> Objectives:
+        """Return what a drill of *target* is judged against."""
+        own = self.objectives.values()
+        return own if target.rpo_s is None else replace(own, rpo_s=target.rpo_s)
 
     def for_playbook(self, name: str) -> Settings:
         """Return the settings of one playbook's drills, named after it: runs are compared with their like."""

@@ -80,6 +80,7 @@ class Target:
     local: bool = False
     time_scale: float = 1.0
     data_probe: DataProbe | None = None
+    rpo_s: float | None = None  # the data loss allowed here; None: as [objectives] says
     control_url: str = ""  # the local estate's own switches: faults, truth. "" on Azure
 
     @property

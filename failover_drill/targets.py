@@ -41,7 +41,7 @@ def open_target(
             yield azure_target(table, name), None
             return
         stack.enter_context(_environment(ready.environment))
-        yield replace(target_of(ready, name), data_probe=table.probe), ready.control
+        yield replace(target_of(ready, name), data_probe=table.probe, rpo_s=table.rpo_s), ready.control
 
 
 @contextmanager
@@ -114,6 +114,7 @@ def _named(table: AzureTarget, name: str) -> Target:
         ca_file=_ca_file(table, name),
         time_scale=table.time_scale,
         data_probe=table.probe,
+        rpo_s=table.rpo_s,
     )
 
 

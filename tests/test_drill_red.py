@@ -35,7 +35,7 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
         {"FAILOVER_DRILL__OBJECTIVES__RTO_S": "0.3"},
         "recovery time",
     ),
-    PAUSED: (COLD, {"FAILOVER_DRILL__OBJECTIVES__RPO_S": "0.5"}, "not in westus3, beyond the 500 ms allowed"),
+    PAUSED: (COLD, {"FAILOVER_DRILL__TARGET__LOCAL__RPO_S": "0.5"}, "not in westus3, beyond the 500 ms allowed"),
 }
 
 

@@ -176,7 +176,7 @@ OUTRIGHT: Mapping[str, tuple[dict[str, Any], Consent, dict[str, Mapping[str, Any
         f"drills are stopped: the file {__file__} exists; remove it when the incident is over",
     ),
     "an objective that nothing measures": (
-        {},
+        {"data_probe": None},
         UNASKED,
         {"objectives": {"rpo_s": 5}},
         'has no data probe to measure data loss with: set target.local.data_probe = "/path" in drill.toml, or leave out rpo_s',

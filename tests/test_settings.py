@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from failover_drill.errors import SettingsError
 from failover_drill.facts import Population
 from failover_drill.settings import AzureTarget, Settings, load, status_ranges
 from failover_drill.target import DataProbe
+from tests.test_target import a_target
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -170,6 +172,13 @@ def test_the_estate_has_a_data_probe_and_azure_none_until_named(tmp_path: Path) 
         "prod"
     ]
     assert table.probe == DataProbe("/api/probe", 2.0, "PROBE")
+
+
+def test_a_target_may_have_a_data_loss_objective_of_its_own(tmp_path: Path) -> None:
+    """Where a target names none, that of [objectives] holds."""
+    found = read_azure(tmp_path, rpo_s=30)
+    assert found.objectives_for(replace(a_target(), rpo_s=30.0)).rpo_s == found.target["prod"].rpo_s == 30
+    assert found.objectives_for(a_target()).rpo_s is None
 
 
 def test_a_slot_is_another_app(tmp_path: Path) -> None:
