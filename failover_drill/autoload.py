@@ -28,9 +28,14 @@ def pytest_load_initial_conftests(early_config: Any, args: list[str]) -> None:
 
 
 def has_drills(config: Any, arguments: list[str]) -> bool:
-    """Does a drill.toml lie at the project's root, or where pytest was called, or is one named?"""
-    places = (config.rootpath, config.invocation_params.dir)
-    return any((place / SETTINGS).is_file() for place in places) or any(a.startswith(OPTION) for a in arguments)
+    """Is there a drill.toml, or one named?"""
+    return settings_of(config).is_file() or any(each.startswith(OPTION) for each in arguments)
+
+
+def settings_of(config: Any) -> Path:
+    """Return the drill.toml at the project's root, else the one where pytest was called, which need not be there."""
+    here, root = (Path(place) / SETTINGS for place in (config.invocation_params.dir, config.rootpath))
+    return root if root.is_file() else here
 
 
 def plugins() -> tuple[str, ...]:

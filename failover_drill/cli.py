@@ -7,6 +7,7 @@ Exit status: 0 yes, 1 no (MISSED, changed, not restored), 2 cannot be told (INCO
 from __future__ import annotations
 
 import sys
+import traceback
 from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -80,6 +81,9 @@ def main() -> None:
         code = _said(str(error), NO)
     except TyperException as error:
         code = _said(error.format_message(), BAD_ARGUMENTS)
+    except Exception:  # whoever reports it needs the traceback, and whoever calls us must not take it for a "no"
+        traceback.print_exc()
+        code = BUG
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -27,7 +27,12 @@ OWN = (
     "steps/our_steps.py",
     "loadtests/locustfile.py",
 )
-SHARED = ("features/failover.feature", "deploy/role.json")
+SHARED = (
+    "features/failover.feature",
+    "deploy/role.json",
+    "deploy/role-preflight.json",
+    "deploy/role-slots.json",
+)
 SCHEMA = "drill.schema.json"
 LOCUSTFILE = "loadtests/locustfile.py"
 

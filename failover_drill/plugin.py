@@ -27,6 +27,7 @@ from pytest_bdd.scenario import get_step_function
 from pytest_bdd.steps import step_function_context_registry
 
 from failover_drill import interrupts
+from failover_drill.autoload import settings_of
 from failover_drill.drill import Drill
 from failover_drill.errors import DrillError, EstateError, Inconclusive, ObjectiveNotMet
 from failover_drill.findings import Findings, Verdict
@@ -79,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def drill_settings(pytestconfig: pytest.Config) -> Settings:
     """drill.toml, or the file that --drill-settings names."""
-    return load(pytestconfig.getoption("--drill-settings") or pytestconfig.rootpath / "drill.toml")
+    return load(pytestconfig.getoption("--drill-settings") or settings_of(pytestconfig))
 
 
 # ---- .feature files are test files -------------------------------------------------------------------------------

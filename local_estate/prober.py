@@ -252,8 +252,12 @@ class Monitor:
         return None
 
     def _app(self, endpoint: Endpoint) -> WebApp | None:
-        parts = (endpoint.target_resource_id or "").lower().strip("/").split("/")
-        return self._world.apps.get((parts[3], parts[7])) if len(parts) == 8 else None
+        match (endpoint.target_resource_id or "").lower().strip("/").split("/"):
+            case [_, _, _, group, _, _, _, name]:
+                return self._world.apps.get((group, name))
+            case [_, _, _, group, _, _, _, name, "slots", slot]:
+                return self._world.apps.get((group, f"{name}/{slot}"))
+        return None
 
     # ---- what comes of it -----------------------------------------------------------------------------------------
 

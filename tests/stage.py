@@ -68,15 +68,17 @@ class Estate:
 
 
 @contextmanager
-def estate(directory: Path, config: Mapping[str, Any] = COLD) -> Iterator[Estate]:
-    """Start an estate of its own in *directory*, and end it."""
+def estate(
+    directory: Path, config: Mapping[str, Any] = COLD, *, python: str = sys.executable, cwd: Path = ROOT
+) -> Iterator[Estate]:
+    """Start an estate of its own in *directory*, and end it. *python*, called in *cwd*, must have it."""
     directory.mkdir(parents=True, exist_ok=True)
     settings = directory / "estate.json"
     settings.write_text(json.dumps({**config, "truth_log": str(directory / "truth.jsonl")}), "utf-8")
-    command = [sys.executable, "-m", "local_estate", "--config", str(settings), "--exit-with-parent"]
+    command = [python, "-m", "local_estate", "--config", str(settings), "--exit-with-parent"]
     with (directory / "estate.log").open("w") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            command, cwd=cwd, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
     try:
         assert process.stdout is not None

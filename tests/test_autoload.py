@@ -53,6 +53,17 @@ def test_a_suite_needs_no_conftest(tmp_path: Path) -> None:
     assert "failover.feature::test_the_web_app_fails_over_by_the_playbook" in done.stdout, done.stdout + done.stderr
 
 
+def test_settings_where_pytest_was_called(tmp_path: Path) -> None:
+    """Without a configuration of pytest the root is where the named file lies; drill.toml is found all the same."""
+    (tmp_path / "drill.toml").write_text("[traffic]\nrate = 77\n", "utf-8")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "test_it.py").write_text(
+        "def test_it(drill_settings):\n    assert drill_settings.traffic.rate == 77\n", "utf-8"
+    )
+    done = collected(tmp_path, "below/test_it.py")
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_nothing_is_loaded_twice(tmp_path: Path) -> None:
     """A conftest.py that names the plugin and the steps gets those that the entry point loaded; so does this repository's."""
     (tmp_path / "drill.toml").touch()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from docs.commands_page import everything, page
 from failover_drill.errors import DrillError
 from failover_drill.reports import append_summary
 
+ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
     "init",
     "new",
@@ -75,6 +77,31 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
     assert (done.returncode, done.stdout) == (254, "")
     assert done.stderr.startswith(words)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bug_of_ours_is_no_verdict() -> None:
+    """What nobody foresaw ends with 255 and its traceback: never with the status of a missed objective."""
+    done = told("history", then="import failover_drill.cli as cli; cli.app = lambda **_: 1 / 0")
+    assert done.returncode == 255
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_the_page_of_commands_is_current() -> None:
+    """docs/commands.md is what the commands themselves say: each with its help, its options and theirs."""
+    assert (ROOT / "docs" / "commands.md").read_text("utf-8") == page(), (
+        "python -m docs.commands_page > docs/commands.md"
+    )
+    for words, command in everything():
+        assert command.help, words
+        assert all(getattr(each, "help", None) for each in command.params if each.name != "help"), words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_its_help(command: str) -> None:
+    """`COMMAND --help` ends with 0 and shows how it is called."""
+    done = told(command, "--help")
+    assert done.returncode == 0
+    assert f" {command} " in next(line for line in done.stdout.splitlines() if "Usage:" in line)
 
 
 def test_the_summary_is_appended_to(tmp_path: Path) -> None:

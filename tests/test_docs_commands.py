@@ -63,7 +63,12 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
         "podman build --file deploy/Containerfile --tag failover-drill .",
         'podman run --volume "$PWD:/suite" failover-drill features/failover.feature --target sandbox --yes-really',
     ),
-    "tests/test_init.py": ("failover-drill init --force",),
+    "tests/test_init.py": ("failover-drill init", "failover-drill init --yes", "failover-drill init --force"),
+    "tests/test_installed.py": (
+        "python -m local_estate > ready.json &",
+        "export IDENTITY_ENDPOINT=… IDENTITY_HEADER=…",
+        "failover-drill init --cloud ARM_URL --ca-file CA_FILE --name-server DNS --resolver users=DNS",
+    ),
     "tests/test_notify.py": (
         "export FAILOVER_DRILL__NOTIFY__SLACK=https://hooks.slack.com/services/…",
         "export FAILOVER_DRILL__NOTIFY__TEAMS=https://….logic.azure.com/workflows/…",
