@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from benchmarks.safety.trial import ACTS, Strike
+from tests.stage import ROOT
 
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
 SETS = ("boundaries", "random", "both", "faults", "rivals")
 LONG_S = 6.0  # from the last guard to the seal, of the acts alone
 LATE_LONG_S = 15.0  # the same where each of ten writes takes a second more
-WHOLE, WHOLE_STEPS = "features/failover.feature", 15
-ACTS_STEPS = 8
+WHOLE = "features/failover.feature"
+STEP = re.compile(r"^ +(Given|When|Then|And|But) ", re.MULTILINE)
 RIVALS = 20
 LATE = {"kind": "control_late", "late_s": 1.0, "only": "writes"}
 FAULTS: Mapping[str, tuple[Mapping[str, object], ...]] = {
@@ -38,7 +40,8 @@ def plan(sets: Iterable[str], signals: Iterable[str], count: int, seed: int, *, 
 
 def _strikes(sets: list[str], signals: list[str], count: int, rng: random.Random, *, whole: bool) -> Iterator[Strike]:
     if "boundaries" in sets:
-        name, steps = (WHOLE, WHOLE_STEPS) if whole else (ACTS, ACTS_STEPS)
+        name = WHOLE if whole else ACTS
+        steps = len(STEP.findall((ROOT / name).read_text("utf-8")))
         kind = "whole playbook" if whole else "boundaries"
         for step in (*range(steps), -(steps - 1)):
             yield from (Strike(s, step, set_name=kind, feature=name) for s in signals)

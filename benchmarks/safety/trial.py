@@ -36,7 +36,10 @@ QUICKER = {
     "FAILOVER_DRILL__WAIT__RESTORE_S": "60",
     "FAILOVER_DRILL__WAIT__SERVE_S": "20",
 }
-OF_USERS = {"FAILOVER_DRILL__OBJECTIVES__STABILISATION_S": "4"}  # who serves users is told by the last three seconds
+OF_USERS = {  # who serves users is told by the last three seconds, and what was lost by what was kept before
+    "FAILOVER_DRILL__OBJECTIVES__STABILISATION_S": "4",
+    "FAILOVER_DRILL__TRAFFIC__SETTLE_S": "3",
+}
 MOVING = {"health", "modified_ns", "version", "served", "mono_ns", "wall_ns", "calls", "pid", "answers"}
 
 
