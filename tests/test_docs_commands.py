@@ -23,6 +23,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "tests/test_drill_faults.py": ("pytest features/failback.feature", 'pytest features -m "not estate_only"'),
     "tests/test_live_drill.py": ("pytest features/failover.feature --live",),
     "tests/test_observe.py": ("failover-drill observe https://www.example.com --for 10m",),
+    "tests/test_trial.py": ("failover-drill selftest --quick",),
     "tests/test_load_process.py": (
         "locust -f loadtests/locustfile.py --host http://www.example.org",
         "locust -f loadtests/locustfile.py --host http://www.example.org --headless -t 5m",
@@ -45,7 +46,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
         "sleep 2",
         "failover-drill observe http://127.0.0.1:8765/ --for 10s",
         "kill %1",
-        "failover-drill selftest --quick",
+        "failover-drill selftest --quick --rate 50",
         "cd ..",
         "python3 -m venv drills",
         ". drills/bin/activate",
