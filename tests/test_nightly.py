@@ -28,10 +28,13 @@ from tests.test_credentials import described, managed_identity
 
 GITHUB = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *(ROOT / "deploy" / "github").glob("*.yml")])
 PIPELINES = sorted((ROOT / "deploy" / "azure-pipelines").glob("*.yml"))
-SCRIPTS = sorted([*(ROOT / "deploy").glob("*.sh"), *(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"])
+SCRIPTS = sorted([*(ROOT / "deploy").glob("*.sh"), ROOT / "scripts" / "system-packages", ROOT / ".ci" / "run"])
 NIGHTLY = [ROOT / "deploy" / system / "nightly.yml" for system in ("github", "azure-pipelines")]
 HERE = Path(sys.executable).parent
-IS_WHAT_RUNS_THIS = ".ci/run"
+ASKED_OF_MAKE = {
+    ".ci/run": ("bash -n .ci/run && make -n test", "pytest"),  # is what runs this test
+    "make stranger": ("make -n stranger && python3 scripts/stranger --help", "docs/first-drill.md"),  # five minutes
+}
 
 
 @dataclass(frozen=True)
@@ -206,15 +209,17 @@ def copy_work_tree(clone: Path) -> None:
 def test_every_line_that_does_not_need_azure_is_run(workplace: Workplace) -> None:
     """In the files' order: the package is installed from the clone, the local estate drilled, summary and history kept.
 
-    A line that two files share is run once. `.ci/run` is what runs this test; that it would come this far is asked of make.
+    A line that two files share is run once. Of what runs this test, or takes minutes, make is asked whether it would come
+    this far.
     """
     done: set[str] = set()
     for line in lines():
         if line.needs_azure or line.text in done:
             continue
         done.add(line.text)
-        if line.text == IS_WHAT_RUNS_THIS:
-            assert "pytest" in workplace.run("bash -n .ci/run && make -n test").stdout
+        if line.text in ASKED_OF_MAKE:
+            asked, told = ASKED_OF_MAKE[line.text]
+            assert told in workplace.run(asked).stdout
             continue
         ended = workplace.run(line.text, **{**line.environment, "FAILOVER_DRILL": "."})
         assert ended.returncode == 0, f"{line.file.name}: {line.name}\n{ended.stdout}{ended.stderr}"
