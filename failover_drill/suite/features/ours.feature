@@ -3,4 +3,5 @@ Feature: A check of our own
 
   Scenario: The primary is where it should be
     Given the estate is in steady state
+    And users are being served
     Then our primary region is where we think it is
