@@ -49,7 +49,7 @@ def _strikes(sets: list[str], signals: list[str], count: int, rng: random.Random
         yield from (_at_random(i, signals, rng) for i in range(count))
     if "both" in sets:
         yield from (
-            Strike("KILL both", None, rng.uniform(0.5, LONG_S * 0.8), set_name="machine lost") for _ in range(count)
+            Strike("KILL both", None, rng.uniform(0.3, LONG_S * 0.6), set_name="machine lost") for _ in range(count)
         )
     if "faults" in sets:
         yield from (_under_faults(i, rng) for i in range(count))

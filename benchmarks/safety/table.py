@@ -10,7 +10,7 @@ from typing import Any
 
 Line = dict[str, Any]
 HEAD = (
-    "| set | signal | trials | in a call | restored in time | to undo | to restored | to lock freed | to report "
+    "| set | signal | trials | in a call | good | to undo | to restored | to lock freed | to report "
     "| done twice |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
