@@ -105,7 +105,13 @@ def test_a_step_nobody_wrote(stage: Estate, tmp_path: Path) -> None:
     writes = stage.writes()
     outcome = run_drill(tmp_path, stage.file, feature="typo.feature", cwd=tmp_path)
     near = 'the nearest known is "Then the estate is in steady state again"'
-    refused(outcome, "nobody wrote the step", "the estate is in steddy state again", "typo.feature:22:", near)
+    refused(
+        outcome,
+        "nobody wrote the step",
+        "the estate is in steddy state again",
+        f"typo.feature:{len(text.splitlines())}:",
+        near,
+    )
     assert stage.writes() == writes
 
 
