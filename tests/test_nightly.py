@@ -28,7 +28,8 @@ from tests.test_credentials import described, managed_identity
 
 GITHUB = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *(ROOT / "deploy" / "github").glob("*.yml")])
 PIPELINES = sorted((ROOT / "deploy" / "azure-pipelines").glob("*.yml"))
-SCRIPTS = sorted([*(ROOT / "deploy").glob("*.sh"), ROOT / "scripts" / "system-packages", ROOT / ".ci" / "run"])
+SHELL_SCRIPTS = ("scripts/system-packages", "scripts/peer-tools", ".ci/run")
+SCRIPTS = sorted([*(ROOT / "deploy").glob("*.sh"), *(ROOT / name for name in SHELL_SCRIPTS)])
 NIGHTLY = [ROOT / "deploy" / system / "nightly.yml" for system in ("github", "azure-pipelines")]
 HERE = Path(sys.executable).parent
 ASKED_OF_MAKE = {
