@@ -29,6 +29,7 @@ from failover_drill.errors import JournalError
 from failover_drill.facts import (
     SAMPLE_DTYPE,
     ClockAnchor,
+    Population,
     SampleNames,
     SampleRecords,
     SampleTable,
@@ -42,6 +43,9 @@ _ROOM = 8192  # records held in one piece,
 _MOST_WAITING = 64  # and pieces waiting for the disk: 16 MB at most
 _MOST_NAMES = 255  # an index into a table of names is one byte
 _LATEST_US = 2**32 - 1
+_SIZE = RECORD.size
+_KEEPALIVE = int(Population.KEEPALIVE)
+UNPLANNED_LANE = 65535  # the plan's lanes are below
 _SCHEMA = 1
 
 
@@ -56,9 +60,10 @@ class NameTable:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = list(names)
         self._index = {name: i for i, name in enumerate(self.names)}
+        self.get = self._index.get  # None for a name that was never met; a call less than `index`
 
     def index(self, name: str) -> int:
-        found = self._index.get(name)
+        found = self.get(name)
         return self._add(name) if found is None else found
 
     def _add(self, name: str) -> int:
@@ -104,6 +109,7 @@ class Recorder:
         self._header = self.path.with_suffix(".json")
         self._buffer = bytearray(RECORD.size * _ROOM)
         self._held = 0
+        self.closed = False
         self._explained = SampleNames(regions=())
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._counts = os.open(self.path.with_suffix(".now"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -151,6 +157,21 @@ class Recorder:
         self._held += 1
         self.recorded += 1
 
+    def add_unplanned(self, done_ns: int, took_ms: float, status: int, outcome: int, region: int, path: int) -> None:
+        """Add one sample of a request that nobody had scheduled: of user classes that are not ours. It counts as scheduled."""
+        if self._held == _ROOM:
+            self.take()
+        sent_ns = done_ns - int(took_ms * 1e6)
+        took_us = int(took_ms * 1e3) + 1  # rounded up: bounds only widen
+        RECORD.pack_into(
+            self._buffer, self._held * _SIZE, sent_ns, 0,
+            took_us if took_us <= _LATEST_US else _LATEST_US, UNPLANNED_LANE, 0, status & 0xFFFF, self.worker,
+            outcome, _KEEPALIVE, region, 0, path, 0, 0,
+        )  # fmt: skip
+        self._held += 1
+        self.recorded += 1
+        self.scheduled += 1
+
     def flush(self) -> bool:
         """Write what is held. False where that failed: it stays held, for the next time."""
         self.take()
@@ -191,14 +212,10 @@ class Recorder:
             self.lost += missing
         os.close(self._fd)
         os.close(self._counts)
-        self._fd = -1
+        self._fd, self.closed = -1, True
         with contextlib.suppress(OSError):  # then it reads as unfinished, which is what it is
             _replace(self._header, self.header(finished=True).to_json())
             self.path.with_suffix(".now").unlink()
-
-    @property
-    def closed(self) -> bool:
-        return self._fd < 0
 
     def report(self, *, finished: bool) -> WorkerReport:
         return WorkerReport(
