@@ -55,6 +55,21 @@ def outage_within(population: Population, limit_s: float) -> Claim:
     return claim
 
 
+def data_loss_within(limit_s: float) -> Claim:
+    """The data loss, from the last read-back of the region that users were moved to, is surely at most *limit_s*."""
+
+    def claim(findings: Findings) -> None:
+        found = findings.recovery.data_loss
+        if found is None:
+            why = "nothing was read back from the region that users were moved to, or the target has no data probe"
+            raise Inconclusive(f"{UNSURE}: no data loss was measured: {why}")
+        if not found.acknowledged:
+            raise Inconclusive(f"{UNSURE}: no data loss was measured: no write was acknowledged before the failover")
+        _hold(f"{found.lost} of {found.acknowledged} acknowledged writes were lost, over", found.loss, limit_s)
+
+    return claim
+
+
 def availability_at_least(wanted: float) -> Claim:
     """Availability over the whole drill, for the clients that honour the TTL, is surely at least *wanted*, a fraction."""
 

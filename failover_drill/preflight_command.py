@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from failover_drill import preflight_profile, preflight_regions
+from failover_drill import preflight_profile, preflight_regions, preflight_writes
 from failover_drill.errors import DrillError
 from failover_drill.preflight_seen import Level, Line, Seen
 from failover_drill.settings import LocalTarget, Settings, load
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from failover_drill.adapters.estate import Control
     from failover_drill.target import Target
 
-CHECKS = (*preflight_profile.CHECKS, *preflight_regions.CHECKS)
+CHECKS = (*preflight_profile.CHECKS, *preflight_regions.CHECKS, *preflight_writes.CHECKS)
 STYLES = {Level.PASS: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.SKIP: "dim"}
 FIRST = {Level.FAIL: 0, Level.WARN: 1}
 PLAIN_WIDTH = 160

@@ -5,12 +5,14 @@ What the caller may not read is left out and noted: a check then says that it co
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
+from failover_drill.adapters.read_back import Reader
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import Clock
 from failover_drill.errors import PlatformError
@@ -25,6 +27,7 @@ from failover_drill.target import Role, Target
 T = TypeVar("T")
 SETTLING_S = 15.0
 CHECKING = "CheckingEndpoint"
+NOBODY = "preflight"  # no run is named so: what begins with it was never written
 
 
 def look(
@@ -66,6 +69,9 @@ def look(
         forecast=(read, delays_of(target, delays), clients_of(settings, target)),
         identity=platform.identity,
         lock_by_tag=settings.safety.lock == "tag",
+        rpo_s=settings.objectives_for(target).rpo_s,
+        deadline_s=settings.traffic.timeout_s,
+        listed=_listed(target, running),
         unread=unread,
     )
 
@@ -89,6 +95,17 @@ def _probed(
         return {}
     asker = DirectAsker(replace(target, health_path=str(monitor["path"])), timeout_s=settings.watch.timeout_s)
     return {role: asker.ask(target.region(role)) for role in running}
+
+
+def _listed(target: Target, running: set[Role]) -> Mapping[Role, str]:
+    """Ask the running apps for their list of the data probe's writes; none is written."""
+    probe = target.data_probe
+    if probe is None:
+        return {}
+    if probe.token_variable and not os.environ.get(probe.token_variable):
+        return dict.fromkeys(Role, f"the environment variable {probe.token_variable} is not set")
+    reader = Reader(target, probe, NOBODY)
+    return {role: reader(target.region(role)).error for role in Role if role in running}
 
 
 def _places(target: Target) -> tuple[str, ...]:

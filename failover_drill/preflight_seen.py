@@ -53,6 +53,11 @@ class Seen:
     forecast: tuple[ProfileSettings, Delays, Clients]
     identity: Identity
     lock_by_tag: bool = True
+    rpo_s: float | None = None
+    deadline_s: float = 5.0  # how long a write may take
+    listed: Mapping[Role, str] = field(
+        default_factory=dict
+    )  # trouble with the data probe's list, "" where there is none
     unread: Mapping[str, str] = field(default_factory=dict)
 
     @property

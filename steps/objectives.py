@@ -40,6 +40,12 @@ def downtime_is(drill: Drill, seconds: float) -> None:
     drill.verify(claims.downtime_within(seconds))
 
 
+@then(words("the data loss is at most {seconds} s"))
+def data_loss_is(drill: Drill, seconds: float) -> None:
+    """Even its upper bound, whatever `rpo_s` says; inconclusive where nothing was read back."""
+    drill.verify(claims.data_loss_within(seconds))
+
+
 @then(words("the outage is at most {seconds} s for {population} clients"))
 def outage_is(drill: Drill, seconds: float, population: Population) -> None:
     """Even the upper bound of their longest outage."""

@@ -71,5 +71,5 @@ def names_lead_home(drill: Drill) -> None:
 
 @then("a drill may be run here, and undone")
 def drill_is_possible(drill: Drill) -> None:
-    """Tags release what a drill changes, and this identity may call the deeds and their undos."""
-    drill.verify_ready("tags", "rights")
+    """Tags release what a drill changes, this identity may call the deeds and their undos, and the data probe lists."""
+    drill.verify_ready("tags", "rights", "data probe")

@@ -13,6 +13,7 @@ from failover_drill.errors import Inconclusive, ObjectiveNotMet
 from failover_drill.facts import Mark, Milestone, Objectives, Population, StepMark
 from failover_drill.findings import Findings, Verdict, analyse
 from tests.histories import MS, S, facts, strip
+from tests.test_lost_writes import drawn
 
 GAP = 100 * MS
 OUT = "+" * 20 + "x" * 30 + "+" * 40
@@ -44,6 +45,29 @@ def test_a_duration(claim: Callable[[float], Claim], beyond: str) -> None:
     assert str(missed.value) == beyond
     with pytest.raises(Inconclusive, match=r"^inconclusive: .* not surely within 2.96 s$"):
         claim(2.96)(found())
+
+
+def test_data_loss() -> None:
+    """4 of 120 writes over 0.29 to 0.51 s: surely within 1 s, surely beyond 0.2 s, and nobody can tell of 0.4 s."""
+    lost = analyse(drawn("+" * 96 + "-" * 4 + "x" * 30 + "+" * 20), STEADY)
+    claims.data_loss_within(1.0)(lost)
+    with pytest.raises(ObjectiveNotMet) as missed:
+        claims.data_loss_within(0.2)(lost)
+    told = "4 of 120 acknowledged writes were lost, over 400 ms (290 ms to 510 ms)"
+    assert str(missed.value) == f"{told}, beyond 200 ms"
+    with pytest.raises(Inconclusive) as unsure:
+        claims.data_loss_within(0.4)(lost)
+    assert str(unsure.value) == f"inconclusive: {told}, not surely within 400 ms"
+
+
+def test_a_data_loss_without_bounds_is_no_claim() -> None:
+    """Where the loss has no upper bound, nothing was read back, or nothing was written, no limit surely holds."""
+    with pytest.raises(Inconclusive, match="no upper bound"):
+        claims.data_loss_within(3600)(analyse(drawn("-----xxxx++"), STEADY))
+    with pytest.raises(Inconclusive, match="no data loss was measured: nothing was read back"):
+        claims.data_loss_within(3600)(found())
+    with pytest.raises(Inconclusive, match="no write was acknowledged before"):
+        claims.data_loss_within(3600)(analyse(drawn("xxxx"), STEADY))
 
 
 def test_availability() -> None:

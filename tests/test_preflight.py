@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from failover_drill import preflight_profile, preflight_regions
+from failover_drill import preflight_profile, preflight_regions, preflight_writes
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
@@ -26,7 +26,7 @@ from failover_drill.predict import Foreteller, foretell
 from failover_drill.preflight_command import CHECKS, judged
 from failover_drill.preflight_reading import look
 from failover_drill.preflight_seen import Level, Line, Seen
-from failover_drill.settings import ObjectivesTable, Settings
+from failover_drill.settings import LocalTarget, ObjectivesTable, Settings
 from failover_drill.target import Role
 from tests.stage import ROOT, Estate, estate
 
@@ -311,6 +311,31 @@ def test_a_name_bound_to_the_primary_only(seen: Seen) -> None:
     said(found, Level.WARN, "shop.proseware.example is bound to the primary only")
 
 
+def test_an_objective_that_nothing_measures(seen: Seen) -> None:
+    """Without a data probe no drill measures data loss: a warning; where an objective is set, a drill would be refused."""
+    without = replace(seen, target=replace(seen.target, data_probe=None))
+    said(preflight_writes.data_probe(without), Level.WARN, "no drill of this target measures data loss")
+    asked = replace(without, rpo_s=5.0)
+    said(preflight_writes.data_probe(asked), Level.FAIL, "rpo_s = 5, but there is none")
+
+
+def test_a_data_probe_that_does_not_list(seen: Seen) -> None:
+    """Whichever running region does not list what it has is named with its answer; a region that is stopped is not asked."""
+    deaf = replace(seen, listed={Role.PRIMARY: "", Role.SECONDARY: "GET /data answers 404 Not Found"})
+    said(preflight_writes.data_probe(deaf), Level.FAIL, "westus3: GET /data answers 404 Not Found")
+    said(preflight_writes.data_probe(replace(seen, listed={})), Level.SKIP, "no app runs")
+    cold = preflight_writes.data_probe(replace(seen, listed={Role.PRIMARY: ""}))
+    assert (cold.level, cold.said) == (Level.PASS, "/data lists in eastus; the drill tries it with writes")
+
+
+def test_an_objective_shorter_than_what_can_be_seen(seen: Seen) -> None:
+    """Ten writes a second cannot prove 0.2 s, nor can writes that hang for 5 s prove 5 s."""
+    said(preflight_writes.rpo(replace(seen, rpo_s=0.2)), Level.WARN, "data_probe_rate above 10")
+    said(preflight_writes.rpo(replace(seen, rpo_s=5.0)), Level.WARN, "lower timeout_s in [traffic]")
+    assert preflight_writes.rpo(replace(seen, rpo_s=5.1)).level is Level.PASS
+    assert preflight_writes.rpo(seen).said == "no objective: data loss is not judged"
+
+
 def test_what_may_not_be_read_is_skipped(seen: Seen) -> None:
     """A role without the right to list settings or permissions leaves two checks untold, and nothing green."""
     blind = replace(seen, settings={}, permissions={}, unread={"application settings": "refused", "rights": "refused"})
@@ -325,6 +350,22 @@ def test_every_check_has_a_name_of_its_own(seen: Seen) -> None:
 
 
 # ---- reading, and the command ----------------------------------------------------------------------------------------
+
+
+def test_the_list_of_writes_is_asked_for_in_each_running_region(
+    healthy: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that the app does not know, and a token that is not there, are told before anybody drills."""
+    lost = Settings(target={"local": LocalTarget(data_probe="/nowhere")})
+    found = preflight_writes.data_probe(seen_of(healthy, lost))
+    said(found, Level.FAIL, "eastus: GET /nowhere answers")
+    monkeypatch.delenv("PROBE_TOKEN", raising=False)
+    secret = Settings(target={"local": LocalTarget(data_probe_token_variable="PROBE_TOKEN")})
+    said(
+        preflight_writes.data_probe(seen_of(healthy, secret)),
+        Level.FAIL,
+        "the environment variable PROBE_TOKEN is not set",
+    )
 
 
 def test_an_identity_that_may_not_list_settings(tmp_path: Path) -> None:
@@ -355,7 +396,7 @@ def test_the_command_on_a_healthy_estate(healthy: Estate) -> None:
     before = healthy.writes()
     shown = run(healthy, "preflight", "--no-plan")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "31 pass, 0 warn, 0 fail, 0 skip" in shown.stdout
+    assert "33 pass, 0 warn, 0 fail, 0 skip" in shown.stdout
     assert healthy.writes() == before
 
 
@@ -366,7 +407,7 @@ def test_the_command_on_a_broken_estate(tmp_path: Path) -> None:
         plain = run(stage, "preflight", "--json")
         assert stage.writes() == []
     assert (shown.returncode, plain.returncode) == (1, 1)
-    assert shown.stderr.strip() == "not ready: 1 of 31 checks failed"
+    assert shown.stderr.strip() == "not ready: 1 of 33 checks failed"
     assert "eastus runs 1.0.0, westus3 2" in shown.stdout.splitlines()[1]
     assert "plan of" not in shown.stdout
     assert {"check", "level", "said", "fix"} == set(json.loads(plain.stdout)[0])
