@@ -357,16 +357,20 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     Raises SettingsError, in one line, where the file is absent, is not TOML, or holds a wrong key or value.
     """
     raw = _read(path)
-    for dotted, value in _overrides(os.environ if environment is None else environment):
+    overrides = _overrides(os.environ if environment is None else environment)
+    for dotted, value in overrides:
         _lay_over(raw, dotted, value)
-    raw.setdefault("target", {}).setdefault("local", {"kind": "local"})
-    for name, table in raw["target"].items():
+    targets = raw.setdefault("target", {})
+    if not isinstance(targets, dict):
+        raise SettingsError(f"{path}: target = {targets!r}: should be a table of targets, such as [target.local]")
+    targets.setdefault("local", {"kind": "local"})
+    for name, table in targets.items():
         if isinstance(table, dict) and "kind" not in table:
             raise SettingsError(f'{path}: target.{name}.kind is missing; "local" or "azure" would be right')
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        raise SettingsError(f"{path}: {explain(error)}") from None
+        raise SettingsError(_located(error, path, [dotted for dotted, _ in overrides])) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -406,15 +410,27 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def explain(error: ValidationError) -> str:
-    """Put pydantic's findings in one line: key = value: what would be right."""
-    return "; ".join(_explain_one(dict(e)) for e in error.errors(include_url=False))
+def _located(error: ValidationError, path: Path, overrides: list[list[str]]) -> str:
+    """Put pydantic's findings in one line: where from, key = value: what would be right."""
+    lines: dict[str, list[str]] = {}
+    for one in error.errors(include_url=False):
+        keys = _keys(one["loc"])
+        of = next((dotted for dotted in overrides if all(a == b for a, b in zip(dotted, keys, strict=False))), None)
+        source = str(path) if of is None else ENVIRONMENT_PREFIX + "__".join(of).upper()
+        lines.setdefault(source, []).append(_explain_one(dict(one)))
+    return "; ".join(f"{source}: {'; '.join(found)}" for source, found in lines.items())
+
+
+def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that lead to a value: pydantic's own place without the kind that it chose for a target."""
+    kind = 2 if loc[0] == "target" and loc[2:3] in {("local",), ("azure",)} else len(loc)
+    return [str(part) for at, part in enumerate(loc) if at != kind]
 
 
 def _explain_one(error: dict[str, Any]) -> str:
-    where = ".".join(
-        str(part) for part in error["loc"] if part not in {"local", "azure"} or error["loc"][0] != "target"
-    )
+    where = ".".join(_keys(error["loc"]))
+    if error["type"] == "union_tag_invalid":
+        return f'{where}.kind = {error["ctx"]["tag"]!r}: should be "local" or "azure"'
     shown = "(not shown)" if _is_secret(error["loc"]) else repr(error["input"])
     if error["type"] == "extra_forbidden":
         return f"{where} = {shown}: there is no such key"

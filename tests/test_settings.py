@@ -54,7 +54,10 @@ def test_shares_become_fractions(tmp_path: Path) -> None:
         ("[traffic]\nmix = { fresh = 50 }", "fresh, keepalive and sticky must sum to 100"),
         ('[traffic]\nexpect_status = "2xx"', "traffic.expect_status = '2xx': must be statuses and ranges"),
         ('[target.prod]\nscheme = "https"', 'target.prod.kind is missing; "local" or "azure" would be right'),
-        ('[target.prod]\nkind = "aws"', "target.prod"),
+        ('[target.prod]\nkind = "aws"', 'target.prod.kind = \'aws\': should be "local" or "azure"'),
+        ('[target.local]\nkind = "aws"', 'target.local.kind = \'aws\': should be "local" or "azure"'),
+        ('[target.local]\nkind = "local"\nspeed = 1', "target.local.speed = 1: there is no such key"),
+        ("target = 1", "target = 1: should be a table of targets"),
         ('[target.prod]\nkind = "azure"', "target.prod.subscription_id is missing"),
         ('[safety]\nsubscriptions = ["mine"]', "safety.subscriptions.0 = 'mine': must be the id of a subscription"),
         ("[objectives", "not valid TOML"),
@@ -91,6 +94,18 @@ def test_a_wrong_override_is_an_error(tmp_path: Path) -> None:
         read(tmp_path, "", FAILOVER_DRILL__TRAFFIC__RAT="250")
     with pytest.raises(SettingsError, match=r"trafic = .*: there is no such key"):
         read(tmp_path, "", FAILOVER_DRILL__TRAFIC__RATE="250")
+
+
+def test_what_the_environment_got_wrong_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    """The message names the variable whose value is wrong, and the file only for what stands in it."""
+    with pytest.raises(SettingsError) as caught:
+        read(
+            tmp_path, "[objectives]\nrto_s = -1", FAILOVER_DRILL__TRAFFIC__RATE="abc", FAILOVER_DRILL__DRILL__NAME="x1"
+        )
+    said = str(caught.value)
+    assert "drill.toml: objectives.rto_s = -1: should be greater than 0" in said
+    assert "FAILOVER_DRILL__TRAFFIC__RATE: traffic.rate = 'abc': should be a valid number" in said
+    assert "drill.toml: traffic" not in said
 
 
 @pytest.mark.parametrize(
