@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
+from pytest_bdd.exceptions import GherkinParseError
 from pytest_bdd.scenario import get_step_function
 from pytest_bdd.steps import step_function_context_registry
 
@@ -105,7 +106,19 @@ class FeatureFile(pytest.Module):
         module = types.ModuleType(self.path.stem)
         module.__file__ = str(self.path)
         source = SCENARIOS.format(path=str(self.path), base=str(self.path.parent))
-        exec(compile(source, str(self.path), "exec"), module.__dict__)
+        try:
+            exec(compile(source, str(self.path), "exec"), module.__dict__)
+        except GherkinParseError as error:
+            where = f"{self.path}:{error.line}"
+            raise self.CollectError(
+                f"{where}: {error.line_content.strip()!r} is not Gherkin: {error.message}"
+            ) from None
+        except KeyError as error:  # what pytest-bdd makes of a file without a Feature
+            if error.args != ("feature",):
+                raise
+            raise self.CollectError(f"{self.path}: there is no Feature in it") from None
+        except UnicodeDecodeError as error:
+            raise self.CollectError(f"{self.path}: cannot be read as UTF-8: {error}") from None
         return module
 
 

@@ -115,6 +115,25 @@ def test_a_step_nobody_wrote(stage: Estate, tmp_path: Path) -> None:
     assert stage.writes() == writes
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"Feature: a\n  Scenario: b\n    Given the estate is in steady state\n    bananas\n",
+            ("wrong.feature:4:", "'bananas'"),
+        ),
+        (b"", ("wrong.feature: there is no Feature in it",)),
+        (b"Feature: \xff\n", ("wrong.feature: cannot be read as UTF-8",)),
+    ],
+)
+def test_a_file_that_is_no_playbook(content: bytes, said: tuple[str, ...], tmp_path: Path) -> None:
+    """A feature file that cannot be read as one is named with the line that is wrong."""
+    for name in ("conftest.py", "drill.toml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "wrong.feature").write_bytes(content)
+    refused(run_drill(tmp_path, None, feature="wrong.feature", cwd=tmp_path), *said)
+
+
 def test_a_port_in_use(tmp_path: Path) -> None:
     """The estate says which port is taken, in one line, and ends."""
     with socket.socket() as taken:
