@@ -50,6 +50,7 @@ def hold(addresses: Iterable[str], port: int = 0, rng: random.Random | None = No
     wanted = tuple(addresses)
     for address in wanted:
         check_loopback(address)
+    _check_there(wanted)
     if port:
         return _hold_all(wanted, port)
     draw = rng or random.SystemRandom()
@@ -74,6 +75,22 @@ def check_loopback(address: str) -> None:
         is_loopback = False
     if not is_loopback:
         raise CannotBind(f"{address} is not a loopback address; the estate binds only 127.0.0.0/8")
+
+
+def _check_there(addresses: Iterable[str]) -> None:
+    """Raise CannotBind where this machine does not have all of *addresses*, naming all it lacks."""
+    missing = [address for address in addresses if not _is_there(address)]
+    if missing:
+        raise _not_there(missing)
+
+
+def _is_there(address: str) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def listening(address: str, port: int) -> socket.socket:
@@ -109,11 +126,17 @@ def _bound(address: str, port: int, *, reuse: bool) -> socket.socket:
     return sock
 
 
+def _not_there(addresses: list[str]) -> CannotBind:
+    """Of 127.0.0.0/8, macOS has only 127.0.0.1; Linux has all of it."""
+    command = " && ".join(f"sudo ifconfig lo0 alias {address} up" for address in addresses)
+    return CannotBind(f"cannot bind {', '.join(addresses)}; to add what is missing: {command}")
+
+
 def _explained(error: OSError, address: str, port: int) -> CannotBind:
     if error.errno == errno.EADDRINUSE:
         return PortTaken(
             f"port {port} on {address} is in use; stop what holds it, or set another port or 0 to pick one"
         )
     if error.errno == errno.EADDRNOTAVAIL:
-        return CannotBind(f"cannot bind {address}; add it with: sudo ifconfig lo0 alias {address} up")
+        return _not_there([address])
     return CannotBind(f"cannot bind {address} port {port}: {error.strerror}")

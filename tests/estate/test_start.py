@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -160,6 +161,25 @@ def test_a_port_in_use_is_named_in_one_line(tmp_path: Path, key: str) -> None:
     assert str(port) in said
     assert "Traceback" not in said
     assert not _children_of("local_estate.site")
+
+
+AS_ON_A_MAC = """
+ip link set lo up && ip address delete 127.0.0.1/8 dev lo && ip address add 127.0.0.1/32 dev lo || exit 77
+exec "$@"
+"""
+
+
+def test_loopback_addresses_that_are_missing_are_named_with_the_command_that_adds_them() -> None:
+    """On a machine that has 127.0.0.1 only, as a Mac does: one line, exit status 1, all addresses in one command."""
+    alone = [shutil.which("unshare") or "unshare", "--map-root-user", "--net", "sh", "-c", AS_ON_A_MAC, "sh"]
+    try:
+        done = subprocess.run([*alone, *COMMAND], capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    except FileNotFoundError:
+        pytest.skip("needs unshare, of util-linux")
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"no network of our own is to be had here: {done.stderr.strip()}")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "sudo ifconfig lo0 alias 127.0.1.1 up && sudo ifconfig lo0 alias 127.0.2.1 up" in done.stderr
 
 
 def test_a_truth_log_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
