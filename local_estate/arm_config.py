@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from local_estate.arm_call import Call, answer
-from local_estate.arm_sites import site, touched, trafficked
+from local_estate.arm_sites import site, touched
 from local_estate.arm_sites_shape import (
     binding_json,
     config_json,
@@ -90,7 +90,7 @@ def put_slot_names(call: Call) -> Response:
 
 def list_bindings(call: Call) -> Response:
     app = site(call)
-    hosts = [app.default_host, *app.host_names, *trafficked(call, app)]
+    hosts = [app.default_host, *app.host_names, *call.world.names_to(app)]
     return answer(
         200, {"value": [binding_json(call.world.subscription, app, h) for h in hosts], "nextLink": None, "id": None}
     )
@@ -98,7 +98,7 @@ def list_bindings(call: Call) -> Response:
 
 def get_binding(call: Call) -> Response:
     app, host = site(call), call.params["host"].lower()
-    if host not in {name.lower() for name in (app.default_host, *app.host_names, *trafficked(call, app))}:
+    if host not in {name.lower() for name in (app.default_host, *app.host_names, *call.world.names_to(app))}:
         message = f"Cannot find HostNameBinding with name {call.params['host']}."
         raise site_error(404, "NotFound", message, "51004", "Cannot find {0} with name {1}.", ["HostNameBinding", host])
     return answer(200, binding_json(call.world.subscription, app, host))

@@ -15,7 +15,7 @@ from local_estate.arm_call import Body, Call, answer, tags_of
 from local_estate.arm_sites_shape import etag, site_json, unique_host
 from local_estate.errors import bad_request, conflict, gateway, no_resource, no_site
 from local_estate.locations import display, known
-from local_estate.topology import Kind, WebApp
+from local_estate.topology import WebApp
 from local_estate.wire import Response
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])?")
@@ -113,16 +113,7 @@ def answer_site(call: Call, app: WebApp, *, location: str | None = None) -> Resp
 
 def printed(call: Call, app: WebApp, location: str | None = None) -> Body:
     services = call.services
-    return site_json(call.world.subscription, app, services.addresses(app.region), trafficked(call, app), location)
-
-
-def trafficked(call: Call, app: WebApp) -> tuple[str, ...]:
-    """Traffic Manager names that lead to the app: adding it as an endpoint binds them [D]."""
-    target = app.default_host.lower()
-    profiles = call.world.profiles.values()
-    return tuple(
-        p.fqdn for p in profiles if any(e.kind is Kind.AZURE and e.target.lower() == target for e in p.endpoints)
-    )
+    return site_json(call.world.subscription, app, services.addresses(app.region), call.world.names_to(app), location)
 
 
 def touched(call: Call, app: WebApp, **changes: Any) -> WebApp:

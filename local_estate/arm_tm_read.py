@@ -119,7 +119,8 @@ def _probe(node: Node) -> Probe:
     longest = 9 if interval == 10 else 10
     timeout = _int(node, "timeoutInSeconds", -MAX_INT32, MAX_INT32, longest)
     if not 5 <= timeout <= longest:
-        raise bad_request(f"Monitor timeout must be between 5 and {longest} seconds.")
+        # The service's text, which says 10 whatever the interval is [O: azure-cli#10491].
+        raise bad_request("Monitor timeout must be between 5 and 10 seconds.")
     return Probe(
         protocol=protocol,
         port=_int(node, "port", 1, 65_535, 443 if protocol == "HTTPS" else 80),

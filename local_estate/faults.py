@@ -110,10 +110,11 @@ class Faults:
         return entry.to_json()
 
     async def reset(self) -> list[str]:
-        """End all faults, the newest first; return the ids of those that were waiting or on."""
+        """End all faults, the newest first, and bring back dead regions; return the ids of those that were waiting or on."""
         active = [entry for entry in reversed(self.entries.values()) if entry.status in {"waiting", "on"}]
         for entry in active:
             await self._end(entry)
+        await self.stage.regions.heal()
         return [entry.id for entry in active]
 
     def _entry(self, raw: Mapping[str, Any]) -> Entry:

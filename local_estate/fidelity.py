@@ -40,7 +40,7 @@ BEHAVIOURS: tuple[tuple[str, str, str], ...] = (
     ("PATCH is a JSON merge patch (RFC 7396); tags merge, null removes", "S", "no recording of a PATCH exists"),
     ("All rules of TTL, probing, headers, ranges, priorities, weights, targets, regions, SKU, nesting are checked", "D", "the texts of most 400s are ours [U]; loopback addresses are allowed as targets"),
     ("A taken DNS name is 409; the relative name of a profile cannot be changed", "U", ""),
-    ("Adding a web app as an endpoint binds `<name>.trafficmanager.net` to it", "D", "shown in `hostNames` and bindings"),
+    ("Adding a web app as an endpoint binds `<name>.trafficmanager.net` to it", "D", "shown in `hostNames` and bindings, and served; the certificate is that of `*.azurewebsites.net`"),
     ("404s: the gateway's, Traffic Manager's unwrapped one for an endpoint, Microsoft.Web's own for slots and bindings", "R", ""),
     ("401 with `WWW-Authenticate`, 403 AuthorizationFailed for a custom role, 400 for a missing or unknown api-version", "U", ""),
     ("Headers: request ids (Traffic Manager echoes the client's), correlation and routing ids, rate headers, HSTS", "R", "each operation names its own allowance; none is counted down"),

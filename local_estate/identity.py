@@ -86,12 +86,14 @@ def check(who: Identity, authorization: str | None, audiences: frozenset[str], n
     if not authorization:
         raise Refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
     scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or token.count(".") != 2:
+    if scheme.lower() != "bearer" or not token:
         raise Refused(
             "AuthenticationFailedInvalidHeader", "Authentication failed. The 'Authorization' header is not valid."
         )
     signed, _, mac = token.rpartition(".")
-    if not hmac.compare_digest(_b64(_mac(who.key, signed)).encode(), mac.encode("utf-8", "replace")):
+    if token.count(".") != 2 or not hmac.compare_digest(
+        _b64(_mac(who.key, signed)).encode(), mac.encode("utf-8", "replace")
+    ):
         raise Refused("InvalidAuthenticationToken", "The access token is invalid.")
     claims = _claims(signed)
     if str(claims.get("aud", "")).rstrip("/").lower() not in audiences:

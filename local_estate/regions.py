@@ -166,6 +166,11 @@ class Regions:
         self.relay.seed(found)
         await self._open(found)
 
+    async def heal(self) -> None:
+        """Bring back every region whose process is dead, whoever killed it."""
+        for name in [name for name, region in self._regions.items() if not region.alive]:
+            await self.respawn(name)
+
     async def set_behaviour(self, region: str, behaviour: Behaviour | None, *, key: str = "fault") -> int:
         """Put *behaviour* on *region* under *key*, or with None take it away. Return the switch's stamp, ns.
 
@@ -290,7 +295,7 @@ class Regions:
         return [
             {
                 "name": app.name,
-                "hosts": [app.default_host, _scm_host(app.default_host), *app.host_names],
+                "hosts": [app.default_host, _scm_host(app.default_host), *app.host_names, *self.world.names_to(app)],
                 "state": self._runtimes[app.key].state,
                 "slot": self._runtimes[app.key].slot,
                 "affinity": app.affinity,

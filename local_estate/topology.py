@@ -235,6 +235,15 @@ class World:
         del self.profiles[key]
         self._changed()
 
+    def names_to(self, app: WebApp) -> tuple[str, ...]:
+        """Return the names of the profiles that have *app* as an endpoint: that binds them to it [D]."""
+        target = app.default_host.lower()
+        return tuple(
+            profile.fqdn
+            for profile in self.profiles.values()
+            if any(e.kind is Kind.AZURE and e.target.lower() == target for e in profile.endpoints)
+        )
+
     def tell(self) -> None:
         """Tell all listeners that something changed."""
         for listener in self.listeners:

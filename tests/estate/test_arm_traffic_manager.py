@@ -240,7 +240,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("", {"dnsConfig": {"relativeName": "another-name"}}, "cannot be changed"),
     ("", {"trafficRoutingMethod": "Magic"}, "trafficRoutingMethod"),
     ("", {"monitorConfig": {"protocol": "HTTP", "port": 80, "path": "/", "intervalInSeconds": 20}}, "10 or 30"),
-    ("", {"monitorConfig": {"protocol": "HTTP", "port": 80, "path": "/", "intervalInSeconds": 10, "timeoutInSeconds": 10}}, "between 5 and 9"),
+    ("", {"monitorConfig": {"protocol": "HTTP", "port": 80, "path": "/", "intervalInSeconds": 10, "timeoutInSeconds": 10}}, "between 5 and 10"),
     ("", {"monitorConfig": {"protocol": "HTTP", "port": 80, "path": "/", "timeoutInSeconds": 4}}, "between 5 and 10"),
     ("", {"monitorConfig": {"protocol": "HTTP", "port": 80, "path": "/", "toleratedNumberOfFailures": 10}}, "toleratedNumberOfFailures"),
     ("", {"monitorConfig": {"protocol": "HTTP", "port": 70000, "path": "/"}}, "port"),

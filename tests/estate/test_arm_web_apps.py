@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.estate.running import QUICK, Answer, Running, running, until
+from tests.estate.running import QUICK, Answer, Running, fetch, running, until
 
 VERSION = "2025-05-01"
 SITES = "~/resourceGroups/rg-proseware-eastus/providers/Microsoft.Web/sites"
@@ -162,10 +162,22 @@ def test_host_names_are_bound_and_unbound(estate: Running, site: str) -> None:
 
 
 def test_an_endpoint_binds_the_profiles_name_to_the_app(estate: Running) -> None:
-    """An app that is a Traffic Manager endpoint shows the profile's name among its host names."""
+    """An app that is a Traffic Manager endpoint shows the profile's name among its host names and serves it, until it is none."""
     app = properties(web(estate, "GET", estate.app("eastus")["resource_id"]))
     assert app["trafficManagerHostNames"] == ["proseware.trafficmanager.net"]
     assert "proseware.trafficmanager.net" in app["hostNames"]
+    endpoint = f"{estate.profile}/azureEndpoints/eastus"
+    until(lambda: status_for(estate, "proseware.trafficmanager.net") == 200)
+    kept = estate.arm("GET", endpoint).json
+    assert estate.arm("DELETE", endpoint).status == 200
+    until(lambda: status_for(estate, "proseware.trafficmanager.net") == 404)
+    assert estate.arm("PUT", endpoint, kept).status == 201
+
+
+def status_for(estate: Running, host: str) -> int:
+    """The status that East US gives under *host*."""
+    url = f"http://{estate.app('eastus')['address']}:{estate.ready['http_port']}/"
+    return fetch("GET", url, {"Host": host}).status
 
 
 def test_slot_names_and_instances(estate: Running, site: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -353,6 +355,16 @@ def test_reset_heals_the_world(estate: Running) -> None:
         200,
     )
     assert {fault["status"] for fault in estate.control("GET", "/_faults").json["faults"]} == {"off"}
+
+
+def test_reset_brings_back_a_region_that_nobodys_fault_killed(estate: Running) -> None:
+    """A regional process killed from outside is a real loss, and healed by the one call that heals the world."""
+    os.kill(estate.control("GET", "/_state").json["regions"]["eastus"]["pid"], signal.SIGKILL)
+    until(lambda: not estate.control("GET", "/_state").json["regions"]["eastus"]["alive"])
+    with pytest.raises(ConnectionRefusedError):
+        estate.site("eastus")
+    assert estate.control("POST", "/_reset").json == {"undone": []}
+    assert estate.site("eastus").status == 200
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ def test_a_token_names_its_tenant_audience_and_times(estate: Running) -> None:
     [
         (None, "AuthenticationFailed"),
         ("Basic eDp5", "AuthenticationFailedInvalidHeader"),
-        ("Bearer x", "AuthenticationFailedInvalidHeader"),
+        ("Bearer ", "AuthenticationFailedInvalidHeader"),
+        ("Bearer x", "InvalidAuthenticationToken"),
         ("Bearer a.b.c", "InvalidAuthenticationToken"),
         ("Bearer é.é.é", "InvalidAuthenticationToken"),
     ],
