@@ -26,8 +26,9 @@ from failover_drill.adapters.load import Load
 from failover_drill.adapters.read_back import Reader
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
+from failover_drill.admission import Safety
 from failover_drill.clock import SystemClock, anchor
-from failover_drill.drill import Drill, Safety, Waits
+from failover_drill.drill import Drill
 from failover_drill.errors import DrillError, SettingsError
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
@@ -37,12 +38,14 @@ from failover_drill.journal import FILE, FORMAT, Journal
 from failover_drill.predict import Foreteller
 from failover_drill.preflight import NOTHING, admission, readiness, refuse_if_unrestored
 from failover_drill.reports import write_reports
+from failover_drill.restoration import World
 from failover_drill.samples import archive
 from failover_drill.settings import Settings, TrafficTable, status_ranges
 from failover_drill.settings_shown import shown
 from failover_drill.target import DataProbe, Target
 from failover_drill.traffic import TrafficPlan
 from failover_drill.undo import Limits
+from failover_drill.waiting import Waits
 
 SETTLING_S = 15.0
 GLANCE_S = 0.5
@@ -177,14 +180,9 @@ class Run:
         self._watches = self._make_watches(names)
         direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
         self.drill = Drill(
-            target,
-            self.platform,
-            EstateFaults(target.control_url),
-            direct,
-            names,
+            World(target, self.platform, EstateFaults(target.control_url), direct, names, self._clock),
             readiness(settings, target, say),
             self._load,
-            self._clock,
             self.journal,
             self.objectives,
             Waits(**settings.wait.model_dump(), settle_s=settings.traffic.settle_s),
@@ -228,7 +226,7 @@ class Run:
         )
         tag_s = safety.lock_s if safety.lock == "tag" else 0.0
         settle_s = safety.lock_settle_s / self.target.time_scale
-        return Safety(found, tag_s, settle_s, safety.doubt_s, conditions(self.settings.abort))
+        return Safety(found, self._limits(), tag_s, settle_s, conditions(self.settings.abort))
 
     def _limits(self) -> Limits:
         wait = self.settings.wait
@@ -332,10 +330,10 @@ class Run:
         self.journal.append("traffic ended", {})
         for watch in self._watches:
             watch.stop()
-        trouble = self._tried(self.drill.free_lock) or self._trouble
+        trouble = self._tried(self.drill.owed.free_lock) or self._trouble
         findings = self._write()
         self._span.note(verdict=findings.verdict, restored=findings.drill.restored, reasons="; ".join(findings.reasons))
-        if self.drill.owes():
+        if self.drill.owed.promises():
             self._guardian.leave()
             raise DrillError(
                 f"{trouble}; the guardian goes on trying ({self.directory / guardian.LOG}); "
@@ -354,7 +352,7 @@ class Run:
             return
         deadline = self._clock.now_ns() + int(SETTLING_S * 1e9)
         self._clock.wait(WRITTEN_S)  # what the last undo did to users is not on the disk yet
-        while self._load.alive and not self.drill.users_are_well() and self._clock.now_ns() < deadline:
+        while self._load.alive and not self.drill.judging.users_are_well() and self._clock.now_ns() < deadline:
             self._clock.wait(GLANCE_S)
 
     def _tried(self, deed: Callable[[], None]) -> DrillError | None:

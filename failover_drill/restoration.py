@@ -31,7 +31,7 @@ Snapshot = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a restoration talks to; made from the target that the journal names. `gone`: has it ended for good?"""
+    """What a drill talks to; and a restoration, made from the target that the journal names. `gone`: has it ended for good?"""
 
     target: Target
     platform: Platform

@@ -399,7 +399,7 @@ def test_no_drill_without_a_guardian(
     run = Run(settings(tmp_path), target, "drill", print)
     try:
         with pytest.raises(Unsafe, match="nobody would put the estate back: the guardian ended"):
-            run.drill.admit()
+            run.drill.confirm_steady_state()
     finally:
         findings = run.close()
     assert findings.actions == ()

@@ -1,0 +1,79 @@
+"""The users of one drill: its traffic, watched at rest before the first change, and the writes of the data probe among it.
+
+traffic ──► settle ──► served well?  writes acknowledged, and found again?  ──► the drill may go on
+                            └──────────────── not so: Unsafe ───────────────┘
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from failover_drill.errors import Unsafe
+from failover_drill.facts import Objectives
+from failover_drill.journal import Journal
+from failover_drill.judging import Judging
+from failover_drill.lost_writes import data_probe_trouble
+from failover_drill.platform import ReadBacks, Traffic
+from failover_drill.restoration import World
+from failover_drill.target import Region
+from failover_drill.waiting import Waits
+
+PROBE_PATIENCE_S = 5.0  # until the data probe's first writes must have been acknowledged
+
+
+class Users:
+    """Of one drill. `measured`: were they ever to be?"""
+
+    def __init__(
+        self,
+        world: World,
+        traffic: Traffic,
+        read_back: ReadBacks | None,
+        judging: Judging,
+        objectives: Objectives,
+        journal: Journal,
+        waits: Waits,
+    ) -> None:
+        self._target, self._traffic, self._read_back = world.target, traffic, read_back
+        self._judging, self._objectives = judging, objectives
+        self._journal, self._clock, self._waits = journal, world.clock, waits
+        self.measured = False
+
+    def serve(self) -> None:
+        """Start the traffic and watch it at rest for the settling time. Raises Unsafe where users are not served well."""
+        self._traffic.start()
+        self.measured = True
+        self._journal.append("traffic began", {})
+        self._clock.wait(self._waits.settle_s)
+        availability = self._judging.findings().traffic.judged.share
+        if availability is None or availability < self._objectives.availability:
+            share = "nothing was measured" if availability is None else f"availability is {availability:.3%}"
+            raise Unsafe(
+                f"steady state does not hold: over {self._waits.settle_s:g} s before the drill {share}, "
+                f"under the objective of {self._objectives.availability:.4g}"
+            )
+        self._check_data_probe()
+
+    def _check_data_probe(self) -> None:
+        """Raise Unsafe unless writes are acknowledged, and found again where they were taken."""
+        deadline = self._clock.now_ns() + int(PROBE_PATIENCE_S * 1e9)
+        while trouble := self._data_probe_trouble():
+            if self._clock.now_ns() >= deadline:
+                raise Unsafe(f"the data probe of {self._target.name} does not work: {trouble}")
+            self._clock.wait(self._waits.glance_s)
+
+    def _data_probe_trouble(self) -> str:
+        if self._read_back is None:
+            return ""
+        found = self._read_back(self._target.primary)
+        return found.error or data_probe_trouble(self._judging.facts().writes, found)
+
+    @property
+    def out_of_sight(self) -> bool:
+        """Did the load process die, so that what users see is no longer measured?"""
+        return self.measured and not self._traffic.alive
+
+    def note_writes(self, region: Region) -> None:
+        """Write down which of the data probe's writes the region has now."""
+        if self._read_back is not None:
+            self._journal.append("read back", asdict(self._read_back(region)))
