@@ -5,6 +5,7 @@ profile ─ endpoints, by priority ─► apps that they lead to ─► primary:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,12 @@ class Sight:
     def drillable(self) -> tuple[Profile, ...]:
         """Return the profiles that have a pair."""
         return tuple(each for each in self.profiles if len(self.pairable(each)) > 1)
+
+
+def labelled(profiles: Sequence[Profile]) -> dict[str, Profile]:
+    """Return them by name, or by id where the name is not theirs alone: it is unique in its resource group only."""
+    count = Counter(each.name.lower() for each in profiles)
+    return {each.name if count[each.name.lower()] == 1 else each.id: each for each in profiles}
 
 
 def hosts(sight: Sight, profile: Profile, primary: Endpoint, secondary: Endpoint) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ identity ─► subscriptions ─► profiles, apps ─► proposal ─► asked
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -32,7 +33,13 @@ def register(app: typer.Typer) -> None:
     app.command(name="init")(command)
 
 
-def _taken(_: str, proposals: Sequence[str]) -> str:
+class Ask(Protocol):
+    """Settles one question. *free*: where only one answer is proposed, another may be given."""
+
+    def __call__(self, what: str, proposals: Sequence[str], *, free: bool = False) -> str: ...
+
+
+def _taken(what: str, proposals: Sequence[str], *, free: bool = False) -> str:  # noqa: ARG001
     return proposals[0]
 
 
@@ -43,14 +50,14 @@ class Wishes:
     profile: str = ""
     name_servers: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
-    ask: Callable[[str, Sequence[str]], str] = _taken
+    ask: Ask = _taken
 
 
 def command(
     name: Annotated[str, typer.Option(metavar="NAME", help="what the target is to be called: [target.NAME]")] = "prod",
     file: Annotated[Path, typer.Option("--settings", metavar="FILE", help="the settings to write")] = Path("drill.toml"),
     subscription: Annotated[list[str], typer.Option(metavar="ID", help="look here only; may be repeated")] = [],  # noqa: B006
-    profile: Annotated[str, typer.Option(metavar="NAME", help="this Traffic Manager profile")] = "",
+    profile: Annotated[str, typer.Option(metavar="NAME", help="this profile: its name, or its id")] = "",
     cloud: Annotated[str, typer.Option(help="public, china, usgovernment, or the URL of a Resource Manager")] = "public",
     authority: Annotated[str, typer.Option(metavar="URL", help="where tokens come from, if not the cloud's own")] = "",
     audience: Annotated[str, typer.Option(metavar="URL", help="what tokens are asked for, if not the cloud's own")] = "",
@@ -103,9 +110,11 @@ def describe(cloud: Cloud, ca_file: str | None, subscriptions: Sequence[str], wi
 
 def chosen(sight: Sight, places: Sequence[str], wishes: Wishes) -> Profile:
     """Return the profile that is meant. Raises SettingsError where none can be drilled, or several could be."""
-    candidates = {each.name: each for each in sight.drillable if wishes.profile.lower() in ("", each.name.lower())}
-    if not candidates and wishes.profile:
-        seen = ", ".join(each.name for each in sight.drillable) or "none"
+    drillable = discovered.labelled(sight.drillable)
+    wanted = wishes.profile.lower()
+    candidates = {k: v for k, v in drillable.items() if wanted in ("", v.name.lower(), v.id.lower())}
+    if not candidates and wanted:
+        seen = ", ".join(drillable) or "none"
         raise SettingsError(
             f"--profile {wishes.profile}: there is no such profile with two web apps; there are: {seen}"
         )
@@ -126,7 +135,7 @@ def pair_of(sight: Sight, profile: Profile, wishes: Wishes) -> tuple[Endpoint, E
 def target_table(sight: Sight, profile: Profile, pair: tuple[Endpoint, Endpoint], wishes: Wishes) -> dict[str, Any]:
     """Return [target.NAME] for what was chosen."""
     apps = [app for app in map(sight.app, pair) if app]
-    host = wishes.ask("name that users ask for", discovered.hosts(sight, profile, *pair))
+    host = wishes.ask("name that users ask for", discovered.hosts(sight, profile, *pair), free=True)
     scheme, port = discovered.door(profile, apps[0], host)
     addresses = [_address(app.default_host, port, wishes.name_servers) for app in apps]
     table: dict[str, Any] = {
@@ -135,7 +144,7 @@ def target_table(sight: Sight, profile: Profile, pair: tuple[Endpoint, Endpoint]
         "profile_resource_group": group_name(profile.id),
         "public_host": host,
         "scheme": scheme,
-        "health_path": wishes.ask("path that tells an app's health", (profile.path,)),
+        "health_path": wishes.ask("path that tells an app's health", (profile.path,), free=True),
         "primary": discovered.region_table(pair[0], addresses[0]),
         "secondary": discovered.region_table(pair[1], addresses[1]),
     }
@@ -159,18 +168,21 @@ def _resolvers(texts: Sequence[str]) -> dict[str, str]:
     return {name: server for name, _, server in pairs}
 
 
-def _asked(what: str, proposals: Sequence[str]) -> str:
-    """Ask a person, who may choose by number or by name, or give another where only one is proposed."""
-    if len(proposals) == 1:
-        return str(typer.prompt(what, default=proposals[0]))
-    for number, each in enumerate(proposals, 1):
+def _asked(what: str, proposals: Sequence[str], *, free: bool = False) -> str:
+    """Ask a person, who may choose by number or by name; what is no choice is asked again."""
+    alone = len(proposals) == 1
+    if free and alone:
+        return str(typer.prompt(what, default=proposals[0])).strip()
+    for number, each in enumerate(() if alone else proposals, 1):
         typer.echo(f"  {number}  {each}")
     while True:
         said = str(typer.prompt(what, default=proposals[0])).strip()
         found = proposals[int(said) - 1] if said.isdigit() and 0 < int(said) <= len(proposals) else said
         if found in proposals:
             return found
-        typer.echo(f"{said}: one of {', '.join(proposals)}, or its number")
+        typer.echo(
+            f"{said}: only {proposals[0]} can be" if alone else f"{said}: one of {', '.join(proposals)}, or its number"
+        )
 
 
 def _pair(table: dict[str, Any]) -> str:
@@ -178,34 +190,59 @@ def _pair(table: dict[str, Any]) -> str:
 
 
 def written(file: Path, name: str, table: dict[str, Any]) -> None:
-    """Put the target into the settings, the rest of which stays as it is, and read them again before they count."""
-    text = with_target(file.read_text("utf-8") if file.exists() else _fresh(), name, table)
+    """Put the target into the settings, the rest of which stays as it is, and read them again before they count.
+
+    Raises SettingsError where the file that is there, or what became of it, cannot be read; then it is as it was.
+    """
     draft = file.with_name(f"{file.name}.new")
-    write(draft, text)
     try:
+        write(draft, with_target(_present(file), name, table))
         assert isinstance(load(draft, {}).target[name], AzureTarget)
         os.replace(draft, file)
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {str(error).removeprefix(f'{draft}: ')}") from None
     finally:
         draft.unlink(missing_ok=True)
 
 
-def with_target(text: str, name: str, table: dict[str, Any]) -> str:
-    """Return drill.toml with [target.NAME] set and its subscription on the allow-list; comments stay."""
-    import tomlkit
+def _present(file: Path) -> str:
+    """Return the settings that are there, else those to begin with."""
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        return _fresh()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot be read: {error}") from None
 
-    document = tomlkit.parse(text)
+
+def with_target(text: str, name: str, table: dict[str, Any]) -> str:
+    """Return drill.toml with [target.NAME] set and its subscription on the allow-list; comments stay.
+
+    Raises SettingsError where the text is not TOML, or has something else in the place of these tables.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise SettingsError(f"not valid TOML: {error}") from None
     target = tomlkit.table()
     for key, value in table.items():
         target[key] = tomlkit.inline_table() if isinstance(value, dict) else value
         if isinstance(value, dict):
             target[key].update(value)
     targets: Any = document.setdefault("target", tomlkit.table(is_super_table=True))
-    targets[name] = target
     safety: Any = document.setdefault("safety", tomlkit.table())
+    for key, there in (("target", targets), ("safety", safety)):
+        if not isinstance(there, Mapping):
+            raise SettingsError(f"{key} = {there!r}: should be a table")
+    targets[name] = target
     allowed = list(safety.get("subscriptions", ()))
     if table["subscription_id"] not in allowed:
         safety["subscriptions"] = [*allowed, table["subscription_id"]]
-    return tomlkit.dumps(document)
+    apart = rf"(\[target\.{re.escape(name)}\]\n(?:[^\n\[].*\n)+)(?=\[)"  # tomlkit leaves no line before the next table
+    return re.sub(apart, r"\1\n", tomlkit.dumps(document))
 
 
 def _fresh() -> str:

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomlkit
 
 from failover_drill.discovered import App, Endpoint, Profile, Sight, door, hosts, region_table, why_none
 from failover_drill.errors import SettingsError
-from failover_drill.init_command import Wishes, chosen, pair_of, with_target
+from failover_drill.init_command import Wishes, chosen, pair_of, target_table, with_target, written
 from failover_drill.settings import AzureTarget, load
 from tests.stage import ROOT, Estate, estate
 from tests.test_credentials import described, managed_identity
@@ -66,13 +67,15 @@ def test_the_pair_is_found(stage: Estate, tmp_path: Path) -> None:
 
 def test_it_asks(stage: Estate, tmp_path: Path) -> None:
     """At a terminal each choice is asked for: a number, a name, or Enter for what is proposed; nonsense is asked again."""
-    done, said = at_a_terminal(stage, tmp_path, ["", "9", "2", "", "2", "/ready"])
+    done, said = at_a_terminal(stage, tmp_path, ["2", "", "9", "2", "eastus2", "", "2", "/ready"])
     assert done == 0, said
     table = load(tmp_path / "drill.toml", {}).target["prod"]
     assert isinstance(table, AzureTarget)
     assert (table.primary.endpoint, table.secondary.endpoint) == ("westus3", "eastus")
     assert (table.public_host, table.health_path) == (stage.ready["profile_fqdn"], "/ready")
     assert "9: one of eastus, westus3, or its number" in said
+    assert "2: only proseware can be" in said
+    assert "eastus2: only eastus can be" in said
 
 
 def at_a_terminal(stage: Estate, where: Path, answers: list[str]) -> tuple[int, str]:
@@ -125,6 +128,31 @@ def test_a_mistake_is_one_line(stage: Estate, tmp_path: Path, arguments: tuple[s
     assert not (tmp_path / "drill.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("present", "said"),
+    [
+        ("[target\n", "drill.toml: not valid TOML: "),
+        ("target = 3\n", "drill.toml: target = 3: should be a table"),
+        ("[traffic]\nrate = -1\n", "drill.toml: traffic.rate = -1: should be greater than 0"),
+    ],
+)
+def test_a_broken_file_is_left_alone(tmp_path: Path, present: str, said: str) -> None:
+    """Where drill.toml cannot be read, with the target or without it, one line says why, and it stays as it was."""
+    file = tmp_path / "drill.toml"
+    file.write_text(present, "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        written(file, "prod", a_table())
+    assert str(caught.value).replace(f"{tmp_path}/", "").startswith(said)
+    assert "\n" not in str(caught.value)
+    assert [each.name for each in tmp_path.iterdir()] == ["drill.toml"]
+    assert file.read_text("utf-8") == present
+
+
+def a_table() -> dict[str, Any]:
+    """[target.prod] as `init` makes it."""
+    return {"kind": "azure", **target_table(SIGHT, PROFILE, pair_of(SIGHT, PROFILE, Wishes()), Wishes())}
+
+
 def an_app(name: str, *hosts_: str, secured: tuple[str, ...] = ()) -> App:
     return App(
         f"{SUB}/rg/providers/Microsoft.Web/sites/{name}", f"{name}.azurewebsites.net", hosts_, frozenset(secured)
@@ -173,6 +201,25 @@ def test_what_cannot_be_chosen_is_said() -> None:
     other = Profile(PROFILE.id + "2", "p2", "Priority", "HTTP", 80, "/", PROFILE.endpoints)
     with pytest.raises(SettingsError, match="several profiles could be drilled: p, p2; name one with --profile"):
         chosen(Sight((PROFILE, other), SIGHT.apps), [], Wishes())
+
+
+def test_profiles_of_one_name_are_told_apart() -> None:
+    """A name is unique in its resource group only: where two have it each is called by its id, and can be meant by it."""
+    twin = replace(PROFILE, id=PROFILE.id.replace("/rg/", "/other/"))
+    both = Sight((PROFILE, twin), SIGHT.apps)
+    with pytest.raises(SettingsError, match=rf"several profiles could be drilled: {PROFILE.id}, {twin.id}; name one"):
+        chosen(both, [], Wishes("P"))
+    assert chosen(both, [], Wishes(twin.id)) == twin
+    assert chosen(both, [], Wishes(ask=lambda what, proposals, *, free=False: proposals[1])) == twin
+
+
+def test_a_new_target_stands_by_itself() -> None:
+    """In the settings that are shipped the target comes after the others, between empty lines."""
+    text = with_target((ROOT / "drill.toml").read_text("utf-8"), "prod", a_table())
+    before, _, after = text.partition("[target.prod]\n")
+    assert before.splitlines()[-2].startswith("rpo_s")
+    assert before.endswith("\n\n")
+    assert "\n\n[estate]" in after
 
 
 def test_a_target_takes_its_place() -> None:
