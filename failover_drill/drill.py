@@ -204,7 +204,9 @@ class Drill(Looking):
             self._waits.complete_s,
             lambda: f"users were not served steadily again within {self._waits.complete_s:g} s of the switch",
         )
-        self._users.note_writes(self.target.region(role))
+        lost = self._users.note_writes(self.target.region(role))
+        if lost:
+            self._say(lost)
 
     def await_health(self, role: Role, health: str, within_s: float | None = None) -> None:
         """Wait until Traffic Manager's monitor says *health* of the region's endpoint: confirm_s, unless told how long.

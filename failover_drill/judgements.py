@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from failover_drill.facts import Facts, Objectives, StepMark
 from failover_drill.findings_form import InstrumentForm, Judgement, Verdict
-from failover_drill.lost_writes import Loss, read_backs_of
+from failover_drill.lost_writes import Loss, missing, read_backs_of
 from failover_drill.measured import Measured
 from failover_drill.outages import Bounds
 from failover_drill.slo import Budget, judge_bounds, worst
@@ -160,12 +160,11 @@ def _unmeasured(facts: Facts) -> str:
 
 
 def _lost(loss: Loss) -> str:
-    count, region = loss.acknowledged, loss.read_back.region
     open_ = f", and of {loss.unknown} the outcome is unknown" if loss.unknown else ""
     if loss.lost:
-        return f"{spread(loss.length)}: {len(loss.lost)} of {count} acknowledged writes are not in {region}{open_}"
+        return f"{spread(loss.length)}: {missing(loss)}{open_}"
     hidden = f"{seconds(loss.length.at_most_ns)} could hide between two"
-    return f"0 s: none of {count} acknowledged writes is missing in {region}{open_}; {hidden}"
+    return f"0 s: {missing(loss)}{open_}; {hidden}"
 
 
 def _against(verdict: Verdict) -> str:

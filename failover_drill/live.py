@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
-from failover_drill.facts import Action, ActionOutcome, Mark, Objectives, Population, Resolution, SampleTable, StepMark
+from failover_drill.facts import (
+    Action,
+    ActionOutcome,
+    Mark,
+    Objectives,
+    Population,
+    ReadBack,
+    Resolution,
+    SampleTable,
+    StepMark,
+    Write,
+)
 from failover_drill.journal import Entry
 from failover_drill.live_users import Users
+from failover_drill.live_writes import Writes
 from failover_drill.observing import Watched
-from failover_drill.record import actions_of, steps_of
+from failover_drill.record import actions_of, read_backs_in, steps_of
 from failover_drill.slo import Budget
 from failover_drill.target import resource_name
 from failover_drill.wording import duration, seconds, share
@@ -31,6 +44,7 @@ class News:
     entries: Sequence[Entry] = ()
     resolutions: Sequence[Resolution] = ()
     samples: Sequence[SampleTable] = ()
+    writes: Sequence[Write] = ()
     timeout_s: float = 5.0
 
 
@@ -81,6 +95,8 @@ class Showing:
     users: str  # "up", "out", "silent", "waiting" or "traffic ended"
     recovery: Gauge
     budget: Gauge
+    loss: Gauge  # of data; no words where there is no data probe
+    writes: str
     now: str
     since: str
     strip: tuple[float | None, ...]
@@ -103,6 +119,7 @@ class Live:
     actions: tuple[Action, ...] = ()
     vantages: Mapping[str, Vantage] = field(default_factory=dict)
     users: Users | None = None
+    writes: Writes = field(default_factory=Writes)
     recovered_ns: int | None = None
 
     def then(self, news: News, now_ns: int) -> Live:
@@ -117,7 +134,12 @@ class Live:
             users = replace(users, change_ns=state.change_ns)
         for batch in news.samples:
             users = users.then(batch)
-        state = replace(state, users=users, vantages=_followed(state.vantages, news.resolutions))
+        state = replace(
+            state,
+            users=users,
+            vantages=_followed(state.vantages, news.resolutions),
+            writes=state.writes.then(news.writes, state._read_backs()),
+        )
         return replace(state, recovered_ns=state._recovered(now_ns))
 
     def _told(self, entries: Sequence[Entry]) -> Live:
@@ -166,6 +188,11 @@ class Live:
         ended = switched if newest is None else max(switched, round(newest.ended_ns))
         return ended if held else None
 
+    def _read_backs(self) -> list[ReadBack]:
+        """Return the read-backs before anything was undone, as `lost_writes` has them."""
+        undone = min((each.sent_ns for each in self.actions if each.purpose == "undo" and each.sent_ns), default=inf)
+        return [each for each in read_backs_in(self.entries) if each.at_ns < undone]
+
     @property
     def _undoing(self) -> bool:
         return any(each.purpose == "undo" for each in self.actions)
@@ -190,6 +217,8 @@ class Live:
             users=watched.state(now_ns) if ended_ns is None else "traffic ended",
             recovery=self._recovery(now_ns, watched),
             budget=_budget(watched.lost_s, Budget.of(self.objectives)),
+            loss=Gauge(*self.writes.known(self.objectives.rpo_s)),
+            writes=self.writes.told(),
             now=_answered(self.users.now(now_ns)) if ended_ns is None else "",
             since=_answered((self.users.good_since, self.users.bad_since)) if self.change_ns is not None else "",
             strip=self.users.strip(seen_ns),

@@ -1,6 +1,7 @@
 """What a run writes down, as it is written: each look reads only what was added since the last one.
 
 journal.jsonl, resolutions.jsonl    whole lines
+writes.jsonl                        whole lines
 samples-N.bin                       whole records
 """
 
@@ -16,6 +17,7 @@ from failover_drill.errors import JournalError
 from failover_drill.facts import Resolution, SampleTable
 from failover_drill.live import News
 from failover_drill.samples import read_header, tail
+from failover_drill.traffic import WRITES
 
 
 class Feed:
@@ -30,7 +32,8 @@ class Feed:
         """Return what is new. What is not there yet, or not any more, is not waited for."""
         entries = tuple(_entry(row) for row in self._lines(self.directory / journal.FILE))
         answers = tuple(_resolution(row) for row in self._lines(self.directory / record.RESOLUTIONS))
-        return News(entries, answers, tuple(self._samples()), self._timeout())
+        writes = tuple(record.write_of(row) for row in self._lines(self.directory / WRITES))
+        return News(entries, answers, tuple(self._samples()), writes, self._timeout())
 
     def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
         try:

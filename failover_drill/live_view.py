@@ -119,6 +119,7 @@ def _facts(showing: Showing, width: int) -> list[tuple[str, Text]]:
         *_rows("DNS", _pairs(showing.names)),
         ("outages", Text(showing.outage)),
         ("budget", _gauge(showing.budget, width)),
+        *_rows("data loss", [_gauge(showing.loss, width), Text(showing.writes)] if showing.writes else []),
     ]
 
 

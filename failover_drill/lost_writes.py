@@ -44,7 +44,12 @@ class Loss:
 
 def lost_writes(facts: Facts) -> Loss | None:
     """Return the data loss of a run, the longest where it was read back more than once; None where it never was."""
-    losses = [_loss(_before(facts, each), each) for each in read_backs_of(facts) if not each.error]
+    return longest_loss(facts.writes, read_backs_of(facts))
+
+
+def longest_loss(writes: Sequence[Write], read_backs: Iterable[ReadBack]) -> Loss | None:
+    """Return the longest data loss that any of these read-backs shows; None where none of them could be read."""
+    losses = [_loss(_before(writes, each), each) for each in read_backs if not each.error]
     return max(losses, key=lambda each: (each.length.estimate_ns, each.length.at_most_ns), default=None)
 
 
@@ -54,9 +59,9 @@ def read_backs_of(facts: Facts) -> list[ReadBack]:
     return [each for each in facts.read_backs if undone is None or each.at_ns < undone]
 
 
-def _before(facts: Facts, read_back: ReadBack) -> list[Write]:
+def _before(writes: Sequence[Write], read_back: ReadBack) -> list[Write]:
     """Return the writes that had their outcome when a region was asked, in order of sending."""
-    known = [each for each in facts.writes if each.done_ns <= read_back.at_ns]
+    known = [each for each in writes if each.done_ns <= read_back.at_ns]
     return sorted(known, key=lambda each: (each.sent_ns, each.number))
 
 
@@ -70,6 +75,14 @@ def data_probe_trouble(writes: Sequence[Write], found: ReadBack) -> str:
     there = found.numbers()
     missing = [each for each in acknowledged if each.done_ns <= found.at_ns and each.number not in there]
     return f"{found.region} acknowledged write {missing[0].number} and does not list it" if missing else ""
+
+
+def missing(loss: Loss) -> str:
+    """Return how many writes are missing where: "10 of 174 acknowledged writes are not in westus3"."""
+    region, count = loss.read_back.region, loss.acknowledged
+    if loss.lost:
+        return f"{len(loss.lost)} of {count} acknowledged writes are not in {region}"
+    return f"none of {count} acknowledged writes is missing in {region}"
 
 
 def _loss(writes: Sequence[Write], read_back: ReadBack) -> Loss:

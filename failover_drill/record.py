@@ -109,7 +109,7 @@ def read_facts(directory: Path) -> Facts:
         milestones=tuple(_milestones(entries)),
         readings=tuple(Reading(**row) for row in _rows(directory / READINGS)),
         writes=tuple(_writes(directory / WRITES)),
-        read_backs=tuple(_read_backs(entries)),
+        read_backs=tuple(read_backs_in(entries)),
         window_ns=_window(windows, entries),
         time_scale=header["time_scale"],
         ttl_s=header["ttl_s"],
@@ -244,11 +244,16 @@ def _resolutions(path: Path) -> Iterator[Resolution]:
 
 
 def _writes(path: Path) -> Iterator[Write]:
-    for row in _rows(path):
-        yield Write(**{**row, "outcome": WriteOutcome(row["outcome"])})
+    yield from map(write_of, _rows(path))
 
 
-def _read_backs(entries: Iterable[journal.Entry]) -> Iterator[ReadBack]:
+def write_of(row: Mapping[str, Any]) -> Write:
+    """Return the write of one line of writes.jsonl."""
+    return Write(**{**row, "outcome": WriteOutcome(row["outcome"])})
+
+
+def read_backs_in(entries: Iterable[journal.Entry]) -> Iterator[ReadBack]:
+    """Yield what a journal says each region had of the data probe's writes when it was asked."""
     for entry in entries:
         if entry.kind == "read back":
             ranges = tuple((first, last) for first, last in entry.fields["ranges"])

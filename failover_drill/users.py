@@ -12,11 +12,12 @@ from failover_drill.errors import Unsafe
 from failover_drill.facts import Objectives
 from failover_drill.journal import Journal
 from failover_drill.judging import Judging
-from failover_drill.lost_writes import data_probe_trouble
+from failover_drill.lost_writes import data_probe_trouble, lost_writes, missing
 from failover_drill.platform import ReadBacks, Traffic
 from failover_drill.restoration import World
 from failover_drill.target import Region
 from failover_drill.waiting import Waits
+from failover_drill.wording import spread
 
 PROBE_PATIENCE_S = 5.0  # until the data probe's first writes must have been acknowledged
 
@@ -73,7 +74,10 @@ class Users:
         """Did the load process die, so that what users see is no longer measured?"""
         return self.measured and not self._traffic.alive
 
-    def note_writes(self, region: Region) -> None:
-        """Write down which of the data probe's writes the region has now."""
-        if self._read_back is not None:
-            self._journal.append("read back", asdict(self._read_back(region)))
+    def note_writes(self, region: Region) -> str:
+        """Write down which of the data probe's writes the region has now; return what that makes of the data loss, or ""."""
+        if self._read_back is None:
+            return ""
+        self._journal.append("read back", asdict(self._read_back(region)))
+        loss = lost_writes(self._judging.facts())
+        return "" if loss is None else f"data loss {spread(loss.length)}: {missing(loss)}"

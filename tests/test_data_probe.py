@@ -14,6 +14,7 @@ from failover_drill.adapters.load import Load
 from failover_drill.adapters.read_back import Reader
 from failover_drill.errors import DrillError
 from failover_drill.facts import Write, WriteOutcome
+from failover_drill.samples import read_samples
 from failover_drill.target import DataProbe, Target
 from failover_drill.traffic import WRITES, TrafficPlan
 from tests.estate.running import QUICK, Running, running, until
@@ -80,6 +81,21 @@ def test_each_write_has_its_outcome(tmp_path: Path) -> None:
             assert each.sent_ns <= told[each.number]["t_ns"] <= each.done_ns
             assert (each.status, each.region) == (201, told[each.number]["region"])
     assert {n for n in kept if found[n].done_ns < listed.at_ns} <= listed.numbers()
+
+
+def test_one_writer_beside_several_load_processes(tmp_path: Path) -> None:
+    """With a master and two workers the writes are those of one writer: each slot once, kept, and listed afterwards."""
+    with running(tmp_path, {**QUICK, "regions": REGIONS}) as estate, Load() as load:
+        load.start(replace(plan(estate, tmp_path), workers=2), tmp_path)
+        until(lambda: len(writes(tmp_path)) > 20)
+        load.stop()
+        found = sorted(writes(tmp_path), key=lambda each: each.number)
+        listed = Reader(target(estate), PROBE, "run")(target(estate).primary)
+    assert [each.number for each in found] == list(range(len(found)))
+    assert {each.outcome for each in found} == {KEPT}
+    assert listed.numbers() == {each.number for each in found}
+    _, reports = read_samples(tmp_path)
+    assert [report.finished for report in reports] == [True, True]
 
 
 def test_a_region_that_cannot_be_read_back_says_why(tmp_path: Path) -> None:

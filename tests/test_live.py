@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from failover_drill.facts import Objectives, Outcome, Population, Resolution, Sample, SampleTable
+from failover_drill.facts import Objectives, Outcome, Population, Resolution, Sample, SampleTable, Write, WriteOutcome
 from failover_drill.journal import Entry
 from failover_drill.live import Live, News, Showing
 from failover_drill.live_feed import Feed
 from failover_drill.live_users import Users
 from failover_drill.live_view import panel, strip
+from failover_drill.live_writes import Writes
 from failover_drill.observing import Watched
 from failover_drill.samples import Recorder
 from tests.histories import MS, NAMES, Down, S, grid, records
@@ -145,6 +146,74 @@ def test_the_end_is_told() -> None:
     assert shown(40 * S).strip == shown(31 * S).strip
 
 
+KEPT, REFUSED = WriteOutcome.ACKNOWLEDGED, WriteOutcome.REFUSED
+WRITES = [
+    Write(n, n * 100 * MS, n * 100 * MS, n * 100 * MS + 10 * MS, REFUSED if 110 <= n < 150 else KEPT)
+    for n in range(180)
+]
+
+
+def with_read_back(now_ns: int, *read_backs: tuple[int, str], rpo_s: float | None = 15.0) -> Live:
+    """The history above with ten writes a second, the last ten before the outage lost, and a region read back."""
+    header = {**HEADER, "objectives": {**OBJECTIVES, "rpo_s": rpo_s}}
+    told = [Entry(e.n, e.t_ns, e.kind, header if e.kind == "header" else e.fields) for e in entries(now_ns)]
+    there = {"region": "westus3", "ranges": [[0, 99], [150, 179]]}
+    asked = [
+        Entry(90 + n, at_s * S, "read back", {**there, "at_ns": at_s * S, "error": error})
+        for n, (at_s, error) in enumerate(read_backs)
+    ]
+    writes = [each for each in WRITES if each.done_ns <= now_ns]
+    return Live().then(News([*told, *asked], samples=[table(traffic(now_ns))], writes=writes), now_ns)
+
+
+def loss_of(live: Live, now_ns: int) -> tuple[str, str]:
+    told = live.showing(now_ns)
+    assert told is not None
+    return told.loss.text, told.writes
+
+
+def test_data_loss_as_far_as_it_is_known() -> None:
+    """Writes are counted until a region is read back; then the loss stands with its bounds, and the undo changes nothing."""
+    assert loss_of(with_read_back(7 * S), 7 * S) == ("not known yet, 15 s allowed", "70 of 70 writes acknowledged")
+    found = ("1 s (890 ms to 1.11 s), 15 s allowed", "10 of 140 acknowledged writes are not in westus3")
+    assert loss_of(with_read_back(19 * S, (18, "")), 19 * S) == found
+    assert loss_of(with_read_back(25 * S, (18, ""), (24, "")), 25 * S) == found
+    lost, _ = loss_of(with_read_back(19 * S, (18, ""), rpo_s=None), 19 * S)
+    assert lost == "1 s (890 ms to 1.11 s), no objective"
+
+
+def test_a_region_that_cannot_be_read_back() -> None:
+    """It is said of whom, and why the data loss is not known."""
+    _, told = loss_of(with_read_back(19 * S, (18, "404 Not Found")), 19 * S)
+    assert told == "140 of 180 writes acknowledged; westus3 could not be read back: 404 Not Found"
+
+
+def test_writes_that_come_in_late_count() -> None:
+    """A write that was written down after the read-back, but answered before it, may be the one that is missing."""
+    early, late = WRITES[:105], WRITES[105:]
+    whole = with_read_back(19 * S, (18, ""))
+    told = Writes().then(early, whole._read_backs()).then(late, whole._read_backs())
+    assert told.loss == whole.writes.loss is not None
+
+
+def test_without_a_data_probe_there_is_no_row() -> None:
+    """Where nothing is written, neither terminal nor page speaks of data loss."""
+    told = shown(14 * S)
+    assert (told.loss.text, told.writes) == ("", "")
+    assert "data loss" not in "\n".join(drawn(told, 80, 24))
+
+
+def test_the_panel_with_data_loss_fits() -> None:
+    """At 80x24 the data loss has its rows, and pytest its room."""
+    told = with_read_back(19 * S, (18, "")).showing(19 * S)
+    assert told is not None
+    lines = drawn(told, 80, 24, no_color=True, color_system=None)
+    assert len(lines) <= 21
+    text = "\n".join(lines)
+    assert " data loss 1 s (890 ms to 1.11 s), 15 s allowed" in text
+    assert "10 of 140 acknowledged writes are not in westus3" in text
+
+
 def test_dns_answers_with_their_age() -> None:
     """Of each vantage the newest answer, and for how long it has said so."""
     told = shown(9 * S, resolutions=[answer(2, "eastus"), answer(4, "westus3"), answer(6, "westus3")])
@@ -238,18 +307,21 @@ def test_the_feed_reads_each_thing_once(tmp_path: Path) -> None:
     whole = json.dumps({"n": 0, "t": 1, "kind": "header", "drill": "x", "hash": "h"}) + "\n"
     torn = json.dumps({"n": 1, "t": 2, "kind": "plan", "steps": [], "hash": "i"})
     journal.write_text(whole + torn, "utf-8")
+    written = {"number": 7, "intended_ns": 1, "sent_ns": 2, "done_ns": 3, "outcome": "acknowledged", "status": 201}
+    (tmp_path / "writes.jsonl").write_text(json.dumps(written) + "\n" + '{"number": 8', "utf-8")
     recorder = Recorder(tmp_path, paths=("/",))
     recorder.add(5, 5, 10, 0, 0, 200, 0, 0, recorder.regions.index("eastus"), 0, 0, 0)
     recorder.flush()
     first = feed.look()
     assert [each.kind for each in first.entries] == ["header"]
     assert [len(each.records) for each in first.samples] == [1]
+    assert first.writes == (Write(7, 1, 2, 3, KEPT, 201),)
     assert first.samples[0].names.regions == ("", "eastus")
     with journal.open("a") as file:
         file.write("\n")
     second = feed.look()
     assert [(each.kind, dict(each.fields)) for each in second.entries] == [("plan", {"steps": []})]
-    assert second.samples == ()
+    assert (second.samples, second.writes) == ((), ())
     recorder.close()
     for path in tmp_path.glob("samples-*"):
         path.unlink()  # archived

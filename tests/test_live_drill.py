@@ -134,6 +134,7 @@ def test_the_panel_follows_the_drill(whole: Followed) -> None:
     for words in (
         "steady state", "failing over", "users are out", "of 60 s allowed", "served by", "authority",
         "OUT for at least", "lost,", "✓ stop app", "undo: ", "since the first change",
+        " data loss not known yet, 15 s allowed", "writes acknowledged", "acknowledged writes",
     ):  # fmt: skip
         assert words in seen, words
     assert set(re.findall(r"(eastus|westus3) \d+ %", seen)) == {"eastus", "westus3"}
@@ -153,7 +154,17 @@ def test_pytest_stays_readable(whole: Followed) -> None:
 def test_the_page_shows_the_same(whole: Followed) -> None:
     """The page updates by itself, with what the terminal shows, asks for nothing but itself, and complains of nothing."""
     seen = "\n".join(whole.pages)
-    for words in ("steady state", "failing over", "OUT", "of 60 s allowed", "authority", "stop app", "to come"):
+    for words in (
+        "steady state",
+        "failing over",
+        "OUT",
+        "of 60 s allowed",
+        "authority",
+        "stop app",
+        "to come",
+        "Data loss",
+        "acknowledged writes",
+    ):
         assert words in seen, words
     assert whole.complaints == []
     assert {url.split("?")[0].removeprefix(whole.address) for url in whole.requests} == {
