@@ -13,6 +13,8 @@ from local_estate.arm_call import Operation
 from local_estate.arm_table import PLAIN, RESOURCES, TAG_ROWS, TRAFFIC_MANAGER, WEB_APPS
 from local_estate.config import DelaysConfig
 from local_estate.faults_catalogue import CATALOGUE
+from local_estate.fidelity_facts import FACTS
+from local_estate.fidelity_facts import NOT_HERE as ABSENT
 
 HEAD = """# Fidelity: what the estate does as Azure does, and what it does not
 
@@ -56,7 +58,7 @@ BEHAVIOURS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 DATA_PLANE: tuple[tuple[str, str, str], ...] = (
-    ("Endpoint and profile states as tables, checked by property; the state diagram in the docs is made from the table", "D", "Unmonitored counts as nothing for a profile's status [U]"),
+    ("Endpoint and profile states as tables, checked by property; the state diagram in the docs is made from the table", "D", "Unmonitored counts as Online for a profile's status [U]"),
     ("Several probing locations count apart; Online while half of them say up; tolerated + 1 failures in a row; one success is enough", "D", "`[monitor] locations`, 3 by default"),
     ("HTTP, HTTPS and TCP probes; ranges, headers, Host; no redirects followed, certificates not validated", "D", ""),
     ("CheckingEndpoint is served; all degraded is answered as if online; Stopped is not probed until the restart is noticed, or the endpoint disabled and enabled", "D", ""),
@@ -101,6 +103,12 @@ Two faults of the comparer itself, met while using it:
 2. `seen_put` is set for a PUT without a body, too, so that the GETs after it are not provided for as those of other recordings are.
 """
 
+FACTS_HEAD = """## Fact by fact
+
+The collection of facts that the estate was built from, in its order. `file::name` is the test `test_name` in `test_file.py`, below
+`tests/estate` or `tests`; a test looks each of them up.
+"""
+
 NOT_HERE = """## Not here
 
 * Real User Measurements, Traffic View and its heat maps; deployments of templates; Kudu, publishing, backups, certificates as
@@ -128,6 +136,7 @@ def rendered() -> str:
         _table(("behaviour", "grade", "remark"), DATA_PLANE),
         _delays(),
         _faults(),
+        _facts(),
         COMPARER,
         NOT_HERE,
     ]
@@ -175,6 +184,19 @@ def _faults() -> str:
     return "## Faults on request\n\nThrough `POST /_faults`; see estate.md.\n\n" + _table(
         ("kind", "what a client sees"), rows
     )
+
+
+def _facts() -> str:
+    tables = (f"### {title}\n\n{_table(('fact', 'grade', 'proof'), map(_fact, rows))}" for title, rows in FACTS)
+    return "\n".join((FACTS_HEAD, *tables))
+
+
+def _fact(row: tuple[str, str, str]) -> tuple[str, str, str]:
+    fact, grade, proof = row
+    if proof.startswith(ABSENT):
+        return fact, grade, proof
+    file, name = proof.split("::")
+    return fact, grade, f"`{file.rpartition('/')[2]}::{name}`"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
