@@ -26,7 +26,7 @@ drill: $(READY) ## rehearse the failover playbook on the local estate
 	@$(BIN)/python -m pytest features/failover.feature
 
 test: $(READY) lint ## everything that CI runs
-	$(BIN)/python -m pytest --timeout=240 --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --timeout=600 --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 
 lint: $(READY) ## formatting, rules, types, import rules
 	$(BIN)/ruff format --check .

@@ -25,8 +25,9 @@ from typing import Any
 from failover_drill.live import Showing
 from failover_drill.live_view import strip
 
-QUIET_S = 1.5  # who asks twice a second, and has not for this long, has left
-GOODBYE_S = 8.0  # for a browser to fetch the report in, once pytest is over
+QUIET_S = 5.0  # who asks twice a second, and has not for this long, has left; a busy browser takes its time
+LAST_S = 1.0  # for others who look on, when one has fetched the report
+GOODBYE_S = 20.0  # for a browser to fetch the report in, once pytest is over
 ADDRESS = "127.0.0.1"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -102,12 +103,19 @@ class Page:
         if name == "state.json":
             return "application/json", self._told()
         report = self._report() if name == "report.html" else None
-        return None if report is None else ("text/html; charset=utf-8", report.read_bytes())
+        return None if report is None else ("text/html; charset=utf-8", self._last(report))
 
     def _told(self) -> bytes:
         self._asked_s = time.monotonic()
         with self._changed:
             return json.dumps(self._state, allow_nan=False).encode()
+
+
+    def _last(self, report: Path) -> bytes:
+        """Return the report. Whoever was told to leave asks for nothing after it."""
+        if self._state["leave"]:
+            self._asked_s = time.monotonic() - QUIET_S + LAST_S
+        return report.read_bytes()
 
 
 class _Server(ThreadingHTTPServer):

@@ -43,7 +43,7 @@ class _Answer(BaseHTTPRequestHandler):
         )
         answer = hook.answers.pop(0) if len(hook.answers) > 1 else hook.answers[0]
         if answer == "hang":
-            hook.released.wait(30)
+            hook.released.wait(600)
             return
         self.send_response(int(answer))
         if answer == 302:
@@ -66,4 +66,4 @@ def hook(*answers: int | str) -> Iterator[Hook]:
         finally:
             server.released.set()
             server.shutdown()
-            thread.join(5)
+            thread.join(60)

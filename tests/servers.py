@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import ssl
 import struct
@@ -36,7 +37,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     def close(self) -> None:
         self.run(self._cancel_all())
@@ -271,12 +272,16 @@ class Authority(asyncio.DatagramProtocol):
 
 
 def free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free there, below those that systems give out by themselves: nobody takes it by chance meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            tcp.bind((address, port))
+            udp.bind((address, port))
+            return port
 
 
-def eventually(truth: Callable[[], bool], within_s: float = 5.0) -> bool:
+def eventually(truth: Callable[[], bool], within_s: float = 60.0) -> bool:
     """Wait until *truth()*; False where it does not come within *within_s*."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -13,6 +15,7 @@ from types import TracebackType
 import pytest
 
 ENDED = "=ended="
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux on this machine")
 
 
@@ -29,10 +32,12 @@ class Terminal:
         shell = ["sh", "-c", f'trap : INT; "$@"; echo "{ENDED} $?"; read wait', "sh"]
         start = ["-f", str(settings), "new-session", "-d", "-x", width, "-y", height, *shell, *command]
         self._tmux(*start, environment=environment)
+        self._written = where / "written"
+        self._tmux("pipe-pane", "-O", f"exec cat > {shlex.quote(str(self._written))}")
 
     def _tmux(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         command = ["tmux", "-L", self._socket, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=20).stdout
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
     def lines(self) -> list[str]:
         """What is to be seen."""
@@ -41,6 +46,12 @@ class Terminal:
     def everything(self) -> str:
         """What was to be seen since the beginning, long lines whole."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-")
+
+    @property
+    def drawn(self) -> str:
+        """Everything that was ever written to it, without what moves the cursor or colours: no screen is missed."""
+        written = self._written.read_text("utf-8", "replace") if self._written.exists() else ""
+        return CONTROL.sub("", written)
 
     def press(self, key: str) -> None:
         self._tmux("send-keys", key)
@@ -57,7 +68,7 @@ class Terminal:
         """The exit status of the command, once it has ended."""
         return int(self.everything().rpartition(ENDED)[2])
 
-    def until(self, holds: Callable[[], bool], within_s: float = 90) -> None:
+    def until(self, holds: Callable[[], bool], within_s: float = 200) -> None:
         deadline = time.monotonic() + within_s
         while not holds():
             assert time.monotonic() < deadline, self.everything()

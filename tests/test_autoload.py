@@ -32,7 +32,7 @@ def test_nothing_came_along(request):
 
 def collected(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     told = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments]
-    return subprocess.run(told, cwd=where, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(told, cwd=where, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_a_project_without_drills_is_left_alone(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         config = tmp_path / "estate.json"
         config.write_text(json.dumps({**COLD, "arm_port": taken.getsockname()[1]}), "utf-8")
         command = [sys.executable, "-m", "local_estate", "--config", str(config)]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0
     assert "in use" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
@@ -157,7 +157,7 @@ def test_a_traffic_process_that_dies(stage: Estate, tmp_path: Path) -> None:
     run = latest(tmp_path)
     assert run is not None
     os.kill(locust_of(process.pid), signal.SIGKILL)
-    output, _ = process.communicate(timeout=90)
+    output, _ = process.communicate(timeout=240)
     findings = json.loads((run / "findings.json").read_text("utf-8"))
     assert process.returncode == 1, output
     assert findings["verdict"] == "INCONCLUSIVE"

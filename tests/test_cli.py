@@ -39,7 +39,7 @@ def told(*arguments: str, then: str = "") -> subprocess.CompletedProcess[str]:
     )
     environment = {**os.environ, "COLUMNS": "100"}
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60, env=environment
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240, env=environment
     )
 
 

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from scripts.pages import SHELL, Block, blocks, commands, pages
 from tests.stage import QUICK, ROOT, Estate, estate
+from tests.work_tree import copy_work_tree
 
 WARM = {"time_scale": 20, "profile": {"ttl": 1}, "regions": [{"location": "eastus"}, {"location": "westus3"}]}
 RUN = "reports/proseware-failover/2026-11-23T05-09-30Z"
@@ -126,13 +127,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
 def desk(stage: Estate, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with a finished run, the ready line of an estate, and [target.prod] as docs/your-estate.md writes it."""
     desk = tmp_path_factory.mktemp("desk")
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (desk / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, desk / name)
+    copy_work_tree(desk)
     shutil.copytree(desk / "reports/example", desk / RUN)
     (desk / "reports/latest").symlink_to(RUN.removeprefix("reports/"))
     (desk / "RUN").symlink_to(RUN)
@@ -180,7 +175,7 @@ def environment(stage: Estate) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("block", "script"), [pytest.param(*each, id=str(each[0])) for each in scripts(SHELL_BLOCKS)])
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_it_runs(block: Block, script: str, desk: Path, environment: dict[str, str]) -> None:
     """The commands of this block, as they are written, one after the other, all succeed."""
     if "pdf" in script and not shutil.which("chromium"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hooks import TOKEN, hook
-from tests.stage import COLD, Drilled, estate, run_drill
+from tests.stage import COLD, Drilled, Estate, performance
 from tests.test_drill_failover import settings_of, state
 
 NEVER, REFUSED, PAUSED = "the secondary never serves", "the endpoint update is refused", "replication stands still"
@@ -25,7 +25,7 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
         "westus3 does not serve 3 s after its app was started: it answers 500",
     ),
     "the TTL is too long for the objective": (
-        {**COLD, "profile": {"ttl": 20}},
+        {**COLD, "profile": {"ttl": 60}},
         {"FAILOVER_DRILL__WAIT__COMPLETE_S": "4", "FAILOVER_DRILL__OBJECTIVES__RTO_S": "3"},
         "caching resolver does not answer with westus3 within 4 s",
     ),
@@ -43,13 +43,17 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
 def test_red_with_its_reason(case: str, tmp_path: Path) -> None:
     """The scenario fails, the reason is one line, a report is there, nothing is left changed, and people are told once."""
     config, environment, reason = CASES[case]
-    with estate(tmp_path / "estate", config) as stage, hook(404 if case == REFUSED else 200) as server:
+    with hook(404 if case == REFUSED else 200) as server:
         environment = {**environment, "FAILOVER_DRILL__NOTIFY__WEBHOOK": server.url}
-        if case in FAULTS:
-            stage.control("POST", "/_faults", FAULTS[case])
-        before = settings_of(state(stage))
-        drilled = run_drill(tmp_path, stage.file, environment=environment)
-        assert settings_of(state(stage)) == before
+
+        def prepare(stage: Estate) -> None:
+            server.posts.clear()
+            if case in FAULTS:
+                stage.control("POST", "/_faults", FAULTS[case])
+
+        with performance(tmp_path, config=config, prepare=prepare, environment=environment) as ended:
+            drilled = ended.drilled
+            assert settings_of(state(ended.stage)) == settings_of(ended.before)
     assert drilled.code == 1, drilled.output
     assert any(reason in line for line in drilled.output.splitlines()), drilled.output
     assert "Traceback" not in drilled.output

@@ -43,11 +43,11 @@ TOLD = {
 }
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_plan_and_nothing_else(tmp_path: Path) -> None:
     """`pytest features --dry-run` names each change and fault with its undo, and the forecast; neither write nor run."""
     with estate(tmp_path / "estate", COLD) as stage:
-        shown = run_drill(tmp_path, stage.file, "--dry-run", feature="features", timeout_s=200)
+        shown = run_drill(tmp_path, stage.file, "--dry-run", feature="features", timeout_s=400)
         assert (stage.writes(), stage.truth("fault")) == ([], [])
     assert shown.code == 0, shown.output
     assert shown.directory is None

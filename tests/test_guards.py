@@ -441,10 +441,10 @@ def test_users_who_are_not_served_well(stage: Estate, tmp_path: Path) -> None:
     stage.control("POST", "/_faults", {"kind": "slow", "region": "eastus", "slow_s": 1.3})
     try:
         drill = start_drill(tmp_path, stage.file)
-        await_journal(tmp_path, "step ends", index=1, outcome="failed", seconds=90)
+        await_journal(tmp_path, "step ends", index=1, outcome="failed")
     finally:
         stage.control("DELETE", "/_faults")
-    output, _ = drill.communicate(timeout=90)
+    output, _ = drill.communicate(timeout=200)
     assert drill.returncode == 1
     assert "steady state does not hold: over 1.5 s before the drill availability is 0.000%, under" in output
     assert [w.rpartition("/providers/")[2] for w in stage.writes()[written:]] == [

@@ -15,7 +15,7 @@ PACKAGES = ("failover_drill", "local_estate", "steps", "loadtests")
 
 def lint(where: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=100, env={"PYTHONPATH": "."})
+    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=300, env={"PYTHONPATH": "."})
 
 
 @pytest.fixture

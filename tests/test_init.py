@@ -48,7 +48,7 @@ def environment(stage: Estate) -> dict[str, str]:
 
 def init(stage: Estate, where: Path, *more: str) -> subprocess.CompletedProcess[str]:
     told = {"cwd": where, "env": environment(stage), "stdin": subprocess.DEVNULL}
-    return subprocess.run(command(stage, *more), **told, capture_output=True, text=True, timeout=60)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command(stage, *more), **told, capture_output=True, text=True, timeout=240)  # type: ignore[call-overload, no-any-return]
 
 
 def test_the_pair_is_found(stage: Estate, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def at_a_terminal(stage: Estate, where: Path, answers: list[str]) -> tuple[int, 
     os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
     try:
         done = subprocess.run(
-            command(stage), cwd=where, env=environment(stage), stdin=theirs, capture_output=True, text=True, timeout=60
+            command(stage), cwd=where, env=environment(stage), stdin=theirs, capture_output=True, text=True, timeout=240
         )
     finally:
         os.close(theirs)

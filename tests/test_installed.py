@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -10,19 +9,19 @@ import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from failover_drill import journal
-from tests.stage import COLD, QUICK, ROOT, Estate, estate, latest
+from tests.stage import COLD, QUICK, ROOT, TRIES, Drilled, Estate, estate, latest
 from tests.test_credentials import SLOT, managed_identity, only
 from tests.test_preflight_role import UNASKED, actions, used
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 TYPED = "import importlib.resources as r; print(all((r.files(p) / 'py.typed').is_file() for p in {packages!r}))"
 PACKAGES = ("failover_drill", "local_estate", "steps", "loadtests")
+DRILL = ("pytest", "features/failover.feature", "--target", "prod", "--yes-really")
 DRILLED = {
     *("WebApps_Stop", "WebApps_Start", "WebApps_StopSlot", "WebApps_StartSlot", "Endpoints_Update"),
     "Tags_UpdateAtResource",
@@ -62,7 +61,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def called(module: str, *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=280, check=False
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -72,12 +71,10 @@ class Environment:
 
     def __init__(self, place: Path, python: Path, wheel: Path) -> None:
         self.bin, self._home = place / "venv" / "bin", place
-        subprocess.run([python, "-m", "venv", "--without-pip", place / "venv"], check=True, timeout=60)
+        subprocess.run([python, "-m", "venv", "--without-pip", place / "venv"], check=True, timeout=240)
         called("pip", "--python", str(self.bin / "python"), "install", "-qq", "--no-compile", str(wheel))
 
-    def run(
-        self, where: Path, *command: str, timeout_s: float = 60, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, where: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the environment with these variables and no others."""
         own = {
             "PATH": f"{self.bin}:/usr/bin:/bin",
@@ -87,7 +84,7 @@ class Environment:
             **environment,
         }
         told = [str(self.bin / command[0]), *command[1:]]
-        return subprocess.run(told, cwd=where, env=own, capture_output=True, text=True, timeout=timeout_s, check=False)
+        return subprocess.run(told, cwd=where, env=own, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +108,7 @@ def test_the_wheel_on_every_python(installed: Environment, tmp_path: Path) -> No
     listed = installed.run(suite, "pytest", "--collect-only", "-q")
     assert "ours.feature::test_the_primary_is_where_it_should_be" in listed.stdout, listed.stdout + listed.stderr
     assert "failover.feature::test_the_web_app_fails_over_by_the_playbook" in listed.stdout
-    planned = installed.run(suite, "pytest", "features/ours.feature", "--dry-run", "-q", timeout_s=120)
+    planned = installed.run(suite, "pytest", "features/ours.feature", "--dry-run", "-q")
     assert planned.returncode == 0, planned.stdout + planned.stderr
     assert "signed in: ManagedIdentityCredential" in planned.stdout
 
@@ -143,8 +140,8 @@ def test_an_estate_is_drilled_as_azure_is(newest: Environment, stage: Estate, tm
     quick = {**QUICK, "FAILOVER_DRILL__TARGET__PROD__TIME_SCALE": str(stage.ready["time_scale"])}
     identity = managed_identity(stage)
 
-    def run(*command: str, timeout_s: float = 60) -> str:
-        done = newest.run(suite, *command, timeout_s=timeout_s, **identity, **quick)
+    def run(*command: str) -> str:
+        done = newest.run(suite, *command, **identity, **quick)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -164,12 +161,11 @@ def test_an_estate_is_drilled_as_azure_is(newest: Environment, stage: Estate, tm
     run("failover-drill", "preflight", "--target", "prod", "--no-plan")
     before, writes = used(stage), len(stage.truth("write"))
 
-    said = run("pytest", "features/failover.feature", "--target", "prod", "--yes-really", timeout_s=150)
-
-    directory = latest(suite)
+    drilled = performed(lambda: newest.run(suite, *DRILL, **identity, **quick), suite)
+    assert drilled.code == 0, drilled.output
+    directory, findings = drilled.directory, drilled.findings
     assert directory is not None
-    findings: dict[str, Any] = json.loads((directory / "findings.json").read_text("utf-8"))
-    assert findings["verdict"] == "MET", said
+    assert findings["verdict"] == "MET", drilled.output
     assert findings["drill"]["restored"] == "yes"
     signed_in = findings["environment"]["signed in"]
     assert signed_in.startswith(f"ManagedIdentityCredential, client id {stage.ready['client_id']}")
@@ -183,6 +179,16 @@ def test_an_estate_is_drilled_as_azure_is(newest: Environment, stage: Estate, tm
     roles = (actions("role.json") | actions("role-slots.json")) - UNASKED
     assert used(stage) >= roles
     assert used(stage) - before <= roles
+
+
+def performed(drill: Callable[[], subprocess.CompletedProcess[str]], suite: Path) -> Drilled:
+    """A drill of the suite, anew where its instrument says that this machine was too busy for it."""
+    for _ in range(TRIES):
+        done = drill()
+        drilled = Drilled(done.returncode, done.stdout + done.stderr, latest(suite))
+        if drilled.fit:
+            break
+    return drilled
 
 
 def lead_to_a_slot(stage: Estate) -> None:

@@ -19,12 +19,21 @@ import pytest
 from failover_drill import journal
 from failover_drill.cli import main
 from tests.chromium import browser, faults, needs_chromium
-from tests.stage import COLD, QUICK, ROOT, Drilled, estate, latest
+from tests.stage import COLD, QUICK, ROOT, TRIES, Drilled, estate, latest
 from tests.terminal import Terminal, needs_tmux
 
 pytestmark = [pytest.mark.slow, needs_tmux, needs_chromium]
 
 ADDRESS = re.compile(r"live: (http://127\.0\.0\.1:\d+/\S+/)")
+
+
+TELLING = """addEventListener("DOMContentLoaded", () => {
+  if (!location.pathname.endsWith("/")) return;  // the report
+  const tell = () => window.shown(document.body.innerText);
+  new MutationObserver(tell).observe(document.body, {childList: true, subtree: true, characterData: true, attributes: true});
+  tell();
+})"""
+"""Has the live page itself tell each of its states: none is missed, however seldom somebody looks."""
 
 
 @dataclass
@@ -33,6 +42,7 @@ class Followed:
 
     where: Path
     screens: list[list[str]] = field(default_factory=list)
+    drawn: str = ""
     pages: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -71,19 +81,17 @@ def follow(where: Path, chromium: Any, size: tuple[int, int], *arguments: str, i
             page = opened(chromium, told)
             while not terminal.ended:
                 told.screens.append(terminal.lines())
-                told.pages.append(page.inner_text("body"))
-                if not struck and any("users are out" in line for line in told.screens[-1]):
+                if not struck and "users are out" in terminal.drawn:
                     struck = True
-                    page.screenshot(path=str(where / "page.png"), full_page=True)
                     if interrupt:
                         terminal.press("C-c")
                     elif find_spec("axe_playwright_python"):
                         told.faults = faults(page)
                 page.wait_for_timeout(200)
-            told.everything, told.left_at = terminal.everything(), page.url
+            told.everything, told.drawn = terminal.everything(), terminal.drawn
             told.code, told.cursor = terminal.status, terminal.state("cursor_flag")
-            page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=30_000)
-            told.report = page.inner_text("body")
+            page.wait_for_selector("html[data-charts=drawn]", state="attached", timeout=120_000)
+            told.left_at, told.report = page.url, page.inner_text("body")
             page.context.close()
     (where / "screens.txt").write_text("\n========\n".join("\n".join(each) for each in told.screens), "utf-8")
     return told
@@ -94,6 +102,8 @@ def opened(chromium: Any, told: Followed) -> Any:
     page.on("request", lambda request: told.requests.append(request.url))
     page.on("pageerror", lambda error: told.complaints.append(str(error)))
     page.on("console", lambda said: told.complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.expose_function("shown", lambda text: told.pages.append(text))
+    page.add_init_script(TELLING)
     page.goto(told.address)
     return page
 
@@ -107,8 +117,12 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def whole(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Followed:
     """A drill to its own end, at 80x24."""
-    where = tmp_path_factory.mktemp("whole")
-    return follow(where, chromium, (80, 24), f"--junitxml={where / 'junit.xml'}")
+    for _ in range(TRIES):  # anew where the instrument says that this machine was too busy for it
+        where = tmp_path_factory.mktemp("whole")
+        told = follow(where, chromium, (80, 24), f"--junitxml={where / 'junit.xml'}")
+        if told.findings["instrument"]["fit"]:
+            break
+    return told
 
 
 @pytest.fixture(scope="module")
@@ -118,19 +132,14 @@ def interrupted(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Foll
     return follow(where, chromium, (200, 50), "-v", interrupt=True)
 
 
-PANEL = re.compile(r"^ recovery |^ proseware-failover · ")
-
-
-def with_panel(told: Followed) -> list[list[str]]:
-    return [lines for lines in told.screens if any(line.startswith(" recovery ") for line in lines)]
+PANEL = re.compile(r"^ recovery |^ proseware-failover · ", re.MULTILINE)
 
 
 def test_the_panel_follows_the_drill(whole: Followed) -> None:
     """At 80x24 one panel, never two, tells step, recovery time, users, who serves them, DNS, outage, budget and actions."""
-    panels = with_panel(whole)
-    assert panels
-    assert all(sum(bool(PANEL.search(line)) for line in lines) == 2 for lines in panels)
-    seen = "\n".join(line for lines in panels for line in lines)
+    assert PANEL.search(whole.drawn)
+    assert all(len(PANEL.findall("\n".join(lines))) <= 2 for lines in whole.screens)  # one may be drawn half
+    seen = whole.drawn
     for words in (
         "steady state", "failing over", "users are out", "of 60 s allowed", "served by", "authority",
         "OUT for at least", "lost,", "✓ stop app", "undo: ", "since the first change",
@@ -279,9 +288,8 @@ def test_a_spoilt_run_is_shown_as_far_as_it_goes(
 
 def test_a_wide_terminal_shows_all_steps(interrupted: Followed) -> None:
     """At 200x50 every step stands beside the rest, marked as passed, under way or to come."""
-    panel = "\n".join(with_panel(interrupted)[-1])
-    assert "✓ Given the estate is in steady state" in panel
-    assert "· Then the estate is in steady state again" in panel
+    assert "✓ Given the estate is in steady state" in interrupted.drawn
+    assert "· Then the estate is in steady state again" in interrupted.drawn
 
 
 def test_passed_steps_are_told_with_v(interrupted: Followed) -> None:
@@ -294,7 +302,7 @@ def test_ctrl_c_ends_it_cleanly(interrupted: Followed) -> None:
     assert "KeyboardInterrupt" in interrupted.everything
     assert not any(map(PANEL.search, interrupted.everything.splitlines()))
     assert (interrupted.code, interrupted.cursor) == (2, "1")
-    assert any("interrupted, putting back" in line for lines in interrupted.screens for line in lines)
+    assert "interrupted, putting back" in interrupted.drawn
     assert interrupted.findings["drill"]["restored"] == "yes"
     assert journal.verify(interrupted.run) == []
 

@@ -31,7 +31,7 @@ def ask(
 ) -> tuple[int, str, bytes]:
     """Ask the page's server, as a browser would; with another host name or token where given."""
     parts = urlsplit(page.url)
-    connection = http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=60)
     path = parts.path if token is None else f"/{token}/"
     connection.request(method, path + name, headers={"Host": host or parts.netloc})
     answer = connection.getresponse()
@@ -92,7 +92,7 @@ def test_two_runs_have_two_tokens() -> None:
 def test_it_listens_on_loopback_only(page: Page) -> None:
     """The server is bound to 127.0.0.1: on another of this machine's addresses nobody answers."""
     port = urlsplit(page.url).port or 0
-    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.3.3", port), timeout=2):
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.3.3", port), timeout=60):
         pass
 
 

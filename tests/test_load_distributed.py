@@ -18,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover_drill.adapters.load import Load
-from failover_drill.facts import ClockAnchor, Facts, Objectives, Outcome, SampleTable, WorkerReport
+from failover_drill.facts import Facts, Objectives, Outcome, SampleTable, WorkerReport
 from failover_drill.measured import measure
 from failover_drill.samples import now_anchor, read_samples
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import Exchange, OffsetEstimate
+from tests.instruments import facts_of, when_fit
 from tests.servers import Site, eventually, free_port, loop_thread
 
 ROOT = Path(__file__).parent.parent
@@ -39,16 +40,7 @@ def site() -> Iterator[Site]:
 
 def plan_for(site: Site, run_dir: Path, **settings: Any) -> TrafficPlan:
     given: dict[str, Any] = {"url": f"http://{EAST}:{site.port}/", "out_dir": str(run_dir), "rate": 100.0}
-    return TrafficPlan(**(given | {"timeout_s": 4.0, "slow_s": 4.0} | settings))
-
-
-def facts_of(plan: TrafficPlan, anchor: ClockAnchor) -> Facts:
-    samples, workers = read_samples(Path(plan.out_dir))
-    control, control_workers = read_samples(Path(plan.out_dir), "control")
-    return Facts(
-        drill="test", run="1", anchor=anchor, primary="eastus", secondary="westus3", interval_ns=plan.gap_ns,
-        samples=samples, control=control, workers=workers, control_workers=control_workers,
-    )  # fmt: skip
+    return TrafficPlan(**(given | {"timeout_s": 15.0, "slow_s": 15.0} | settings))
 
 
 def play(site: Site, plan: TrafficPlan) -> tuple[SampleTable, tuple[WorkerReport, ...]]:
@@ -73,21 +65,32 @@ def test_workers_share_one_grid(site: Site, tmp_path: Path) -> None:
     slots = common_slots(table)
     assert len(reports) == 4
     assert all(report.finished and report.scheduled == report.recorded == report.locust_requests for report in reports)
-    assert sum(report.recorded for report in reports) == len(table.records) > 150
+    assert sum(report.recorded for report in reports) == len(table.records) > 40
     assert set(np.diff(slots)) == {10_000_000}
-    counts = np.bincount(table.records["worker"])
-    assert counts.max() - counts.min() <= 50
+    common = table.records[np.isin(table.records["intended_ns"], slots)]
+    counts = np.bincount(common["worker"])
+    assert counts.max() - counts.min() <= 1
     lanes_of = [set(table.records["lane"][table.records["worker"] == worker]) for worker in range(4)]
     assert sum(map(len, lanes_of)) == len(set().union(*lanes_of))
 
 
 def test_one_and_four_workers_agree_on_the_same_outages(site: Site, tmp_path: Path) -> None:
     """Two instruments watching one service, of one and of four workers, find the same outages within their bounds."""
+    both, truth = when_fit(lambda directory: watched_twice(site, directory), tmp_path)
+    for facts in both:
+        found = sorted(measure(facts, Objectives()).outages, key=lambda each: -each.bad)[:3]
+        found.sort(key=lambda each: each.first_ns)
+        for outage, length_s in zip(found, truth, strict=True):
+            assert outage.length.at_least_ns / 1e9 <= length_s <= outage.length.at_most_ns / 1e9
+
+
+def watched_twice(site: Site, where: Path) -> tuple[list[Facts], list[float]]:
+    """Have three outages; return what one worker saw and what four did, and the true lengths in seconds."""
     anchor = now_anchor()
-    plans = [plan_for(site, tmp_path / str(n), workers=n, timeout_s=1.5, slow_s=1.5) for n in (1, 4)]
+    plans = [plan_for(site, where / str(n), workers=n, timeout_s=1.5, slow_s=1.5) for n in (1, 4)]
     with Load() as one, Load() as four:
-        four.start(plans[1], tmp_path / "4")
-        one.start(plans[0], tmp_path / "1")
+        four.start(plans[1], where / "4")
+        one.start(plans[0], where / "1")
         time.sleep(1.0)
         truth = []
         for mode, length_s in (("refuse", 0.6), ("503", 0.4), ("hang", 0.9)):
@@ -97,11 +100,7 @@ def test_one_and_four_workers_agree_on_the_same_outages(site: Site, tmp_path: Pa
             time.sleep(1.6)
         four.stop()
         one.stop()
-    for plan in plans:
-        found = sorted(measure(facts_of(plan, anchor), Objectives()).outages, key=lambda each: -each.bad)[:3]
-        found.sort(key=lambda each: each.first_ns)
-        for outage, length_s in zip(found, truth, strict=True):
-            assert outage.length.at_least_ns / 1e9 <= length_s <= outage.length.at_most_ns / 1e9
+    return [facts_of(plan, anchor) for plan in plans], truth
 
 
 def test_worker_that_dies_is_missed(site: Site, tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ def with_remote_worker(site: Site, tmp_path: Path, *wrapped: str, **environ: str
             load.start(plan, run_dir)
             time.sleep(3.0)
             load.stop()
-        far.wait(20)
+        far.wait(90)
     finally:
         if far.poll() is None:
             far.kill()
@@ -166,10 +165,15 @@ def test_offset_of_another_clock_is_measured_with_its_bound(site: Site, tmp_path
     """A worker whose clock may be another one is compared with ours: the true offset lies within the stated bound."""
     facts, _ = with_remote_worker(site, tmp_path, FAILOVER_DRILL_CLOCK="who knows")
     (far,) = [report for report in facts.workers if report.offset_bound_ns]
-    assert 0 < far.offset_bound_ns < 50_000_000
+    assert 0 < far.offset_bound_ns < 1_000_000_000
     assert abs(far.offset_ns) <= far.offset_bound_ns
+    assert_in_step(facts, far)
+
+
+def assert_in_step(facts: Facts, far: WorkerReport) -> None:
+    """Of two workers on one grid of 5 ms, the far one is off by no more than what its offset's bound admits."""
     gaps = np.diff(common_slots(facts.samples))
-    assert abs(gaps - 5_000_000).max() < 20_000_000
+    assert abs(gaps - 5_000_000).max() <= 2 * far.offset_bound_ns + 1_000_000
 
 
 AHEAD_S = 5000
@@ -189,11 +193,9 @@ def test_worker_on_a_clock_hours_ahead_fits_in(site: Site, tmp_path: Path) -> No
         site, tmp_path, "unshare", "--time", "--monotonic", str(AHEAD_S), "--fork", "--kill-child"
     )
     (far,) = [report for report in facts.workers if report.offset_bound_ns]
-    assert abs(far.offset_ns - AHEAD_S * 10**9) <= far.offset_bound_ns < 50_000_000
-    records = facts.samples.records
-    gaps = np.diff(common_slots(facts.samples))
-    assert abs(gaps - 5_000_000).max() < 20_000_000
-    assert set(records["outcome"]) == {Outcome.OK}
+    assert abs(far.offset_ns - AHEAD_S * 10**9) <= far.offset_bound_ns < 1_000_000_000
+    assert_in_step(facts, far)
+    assert set(facts.samples.records["outcome"]) == {Outcome.OK}
 
 
 @given(

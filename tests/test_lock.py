@@ -40,7 +40,7 @@ def test_alone_on_this_machine() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_two_drills_at_once(tmp_path: Path) -> None:
     """Started together as from two machines, which share no file lock: one drills, the other is refused, none is in the way."""
     with estate(tmp_path / "estate", COLD) as stage:
@@ -54,7 +54,7 @@ def test_two_drills_at_once(tmp_path: Path) -> None:
                     tmp_path / machine, stage.file, feature="benchmarks/safety/acts.feature", environment=environment
                 )
             )
-        outputs = [drill.communicate(timeout=200)[0] for drill in drills]
+        outputs = [drill.communicate(timeout=280)[0] for drill in drills]
         stops = [w for w in stage.writes() if w.endswith("proseware-eastus/stop")]
         assert stage.control("GET", "/_state")["apps"] == before
     refused = [o for o in outputs if "another drill" in o]

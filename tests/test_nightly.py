@@ -23,8 +23,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.stage import QUICK, ROOT, estate
+from tests.stage import QUICK, ROOT, TRIES, estate
 from tests.test_credentials import described, managed_identity
+from tests.work_tree import copy_work_tree
 
 GITHUB = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *(ROOT / "deploy" / "github").glob("*.yml")])
 PIPELINES = sorted((ROOT / "deploy" / "azure-pipelines").glob("*.yml"))
@@ -87,7 +88,7 @@ def tool(name: str) -> str:
 
 
 def passes(*command: object) -> None:
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -138,7 +139,7 @@ def test_units_pass_systemd(tmp_path: Path) -> None:
         [analyze, "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     said = [line for line in done.stderr.splitlines() if "failover-drill" in line]
     assert (done.returncode, said) == (0, [])
@@ -157,7 +158,7 @@ class Workplace:
     def run(self, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]  # as GitHub calls it
         own = {**self.environment, **environment}
-        return subprocess.run(command, cwd=self.clone, env=own, capture_output=True, text=True, timeout=200)
+        return subprocess.run(command, cwd=self.clone, env=own, capture_output=True, text=True, timeout=500)
 
 
 @pytest.fixture(scope="module")
@@ -194,19 +195,11 @@ def venv(where: Path) -> None:
 
 
 def git(*arguments: str, cwd: Path) -> str:
-    return subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-def copy_work_tree(clone: Path) -> None:
-    """Copy what git tracks, or would: the files as they are now, committed or not."""
-    for name in git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0"):
-        if name and (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
+    return subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True, timeout=240).stdout
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_every_line_that_does_not_need_azure_is_run(workplace: Workplace) -> None:
     """In the files' order: the package is installed from the clone, the local estate drilled, summary and history kept.
 
@@ -222,7 +215,7 @@ def test_every_line_that_does_not_need_azure_is_run(workplace: Workplace) -> Non
             asked, told = ASKED_OF_MAKE[line.text]
             assert told in workplace.run(asked).stdout
             continue
-        ended = workplace.run(line.text, **{**line.environment, "FAILOVER_DRILL": "."})
+        ended = carried_out(workplace, line.text, **{**line.environment, "FAILOVER_DRILL": "."})
         assert ended.returncode == 0, f"{line.file.name}: {line.name}\n{ended.stdout}{ended.stderr}"
         if "##vso" in ended.stdout:
             summary = re.search(r"##vso\[task\.uploadsummary\](.+)", ended.stdout)
@@ -233,6 +226,24 @@ def test_every_line_that_does_not_need_azure_is_run(workplace: Workplace) -> Non
     assert "MET" in Path(workplace.environment["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
     assert len(runs_on_the_branch(workplace.clone)) == 1
     next_night(workplace)
+
+
+def carried_out(workplace: Workplace, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line; a drill anew, as if it had not been, where its instrument says that this machine was too busy for it."""
+    for _ in range(TRIES):
+        ended = workplace.run(text, **environment)
+        unfit = None if ended.returncode == 0 else unfit_run(workplace.clone)
+        if unfit is None:
+            break
+        shutil.rmtree(unfit)
+    return ended
+
+
+def unfit_run(clone: Path) -> Path | None:
+    """The newest run, where its instrument was not fit."""
+    found = sorted((clone / "reports").glob("*/*/findings.json"), key=lambda path: path.stat().st_mtime_ns)
+    fit = not found or json.loads(found[-1].read_text("utf-8"))["instrument"]["fit"]
+    return None if fit else found[-1].parent
 
 
 def runs_on_the_branch(clone: Path) -> list[str]:
@@ -262,7 +273,7 @@ def next_night(workplace: Workplace) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_the_lines_that_need_azure_do_with_the_estate(workplace: Workplace, tmp_path: Path) -> None:
     """Both nightly files give Azure the same three lines; they pass, in order, where [target.sandbox] is the local estate."""
     if not (Path(workplace.environment["PATH"].split(os.pathsep)[0]) / "failover-drill").exists():
@@ -276,7 +287,7 @@ def test_the_lines_that_need_azure_do_with_the_estate(workplace: Workplace, tmp_
         }
         for line, twin in zip(*(azure_lines(file) for file in NIGHTLY), strict=True):
             assert line.text == twin.text
-            ended = workplace.run(line.text, **{**line.environment, **here})
+            ended = carried_out(workplace, line.text, **{**line.environment, **here})
             assert ended.returncode == 0, f"{line.name}\n{ended.stdout}{ended.stderr}"
         assert {"WebApps_Stop", "WebApps_Start", "Endpoints_Update"} <= {e["operation"] for e in stage.truth("write")}
 
@@ -367,7 +378,7 @@ def test_the_entry_passes_signals_and_statuses_on(tmp_path: Path, restored: int,
     assert entry.stdout.readline() == "began\n"
     time.sleep(0.1)
     entry.send_signal(signal.SIGTERM)
-    said, _ = entry.communicate(timeout=20)
+    said, _ = entry.communicate(timeout=120)
     assert (entry.returncode, said) == (code, "undone\nrestored\n")
 
 

@@ -22,7 +22,7 @@ from failover_drill.facts import Objectives, Outcome, Population, Sample, Sample
 from failover_drill.observe import duration_s, expected, mix_of, objectives_of
 from failover_drill.observing import Watched
 from failover_drill.selftest import FaultServer
-from failover_drill.trial import Fault
+from failover_drill.trial import Fault, Truth
 from tests.histories import MS, NAMES, S, records, strip
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -41,25 +41,23 @@ def observing(*arguments: str) -> subprocess.Popen[str]:
 
 def observed(*arguments: str) -> tuple[int, str, str]:
     with observing(*arguments) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=200)
     return process.returncode, out, err
 
 
 @pytest.mark.slow
 def test_an_outage_is_measured(server: FaultServer, tmp_path: Path) -> None:
     """Beside a service that goes down and comes back: the outage within its bounds, findings.json valid, reports drawn."""
-    kept, directory = tmp_path / "f.json", tmp_path / "report"
-    url = f"http://127.0.0.1:{server.port}/health"
-    with observing(url, "--for", "7", "--rate", "10", "--json", str(kept), "--report", str(directory)) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        truth = server.play(Fault("503", 800 * MS), time.monotonic_ns() + S)
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
-    assert "up" in first
+    for attempt in range(3):  # anew where the machine was too busy for the instrument, which says so
+        directory = tmp_path / str(attempt)
+        code, out, err, truth = beside_an_outage(server, directory)
+        findings = json.loads((directory / "findings.json").read_text("utf-8"))
+        if findings["instrument"]["fit"]:
+            break
+    assert (code, err) == (0, "")
+    assert "up" in out.splitlines()[0]
     assert "MET" in out
     assert out.count("mostly http error") == 0  # one outage is told once, by its own line
-    findings = json.loads(kept.read_text("utf-8"))
     Draft202012Validator(SCHEMA).validate(findings)
     (outage,) = findings["downtime"]["outages"]
     assert outage["at_least_s"] <= truth.length_ns / 1e9 <= outage["at_most_s"]
@@ -71,6 +69,18 @@ def test_an_outage_is_measured(server: FaultServer, tmp_path: Path) -> None:
     assert {"findings.json", "report.html", "report.md", "samples.parquet"} <= {
         each.name for each in directory.iterdir()
     }
+
+
+def beside_an_outage(server: FaultServer, directory: Path) -> tuple[int, str, str, Truth]:
+    """Observe for 7 s beside a service that answers 503 for 0.8 s of them; return status, words, complaints and the truth."""
+    url, kept = f"http://127.0.0.1:{server.port}/health", directory.with_suffix(".json")
+    with observing(url, "--for", "7", "--rate", "10", "--json", str(kept), "--report", str(directory)) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        truth = server.play(Fault("503", 800 * MS), time.monotonic_ns() + S)
+        out, err = process.communicate(timeout=200)
+    assert json.loads(kept.read_text("utf-8")) == json.loads((directory / "findings.json").read_text("utf-8"))
+    return process.returncode, first + out, err, truth
 
 
 @pytest.mark.slow
@@ -88,28 +98,31 @@ def test_a_target_that_was_never_up(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_budget_that_is_overspent(server: FaultServer) -> None:
     """Downtime surely beyond the window's budget is MISSED: exit status 1. Ctrl-C ends an observation in order."""
-    with observing(f"http://127.0.0.1:{server.port}/", "--window", "60s", "--rate", "10") as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        server.play(Fault("refused", 900 * MS), time.monotonic_ns() + 500 * MS)
-        time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
+    for _ in range(3):
+        with observing(f"http://127.0.0.1:{server.port}/", "--window", "60s", "--rate", "10") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            server.play(Fault("refused", 900 * MS), time.monotonic_ns() + 500 * MS)
+            time.sleep(1.0)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=200)
+        if "the instrument was not fit" not in out:
+            break
+    assert process.returncode == 1, out
     assert "MISSED" in out
 
 
 @pytest.mark.slow
 def test_a_load_process_that_is_killed(server: FaultServer, tmp_path: Path) -> None:
-    """What it had written is read, judged INCONCLUSIVE with the reason, and reported; at most half a second is lost."""
+    """What it had written is read, judged INCONCLUSIVE with the reason, and reported."""
     url, directory = f"http://127.0.0.1:{server.port}/", tmp_path / "report"
     with observing(url, "--for", "40", "--rate", "20", "--report", str(directory)) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(2)
+        time.sleep(4)
         (load,) = psutil.Process(process.pid).children()
         load.kill()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=200)
     assert process.returncode == 2
     assert "the instrument was not fit" in out
     assert "died before the end" in out

@@ -193,9 +193,9 @@ def test_all_degraded_looks_fine(tmp_path: Path) -> None:
 
 
 def until_names_follow(stage: Estate) -> dict[str, Line]:
-    """Return what is wrong once the authority leads to the primary again; what is wrong after 5 s where it never does."""
+    """Return what is wrong once the authority leads to the primary again; what is wrong at last where it never does."""
     clock = SystemClock()
-    for _ in range(50):
+    for _ in range(200):
         found = wrong(judged(seen_of(stage)))
         if "public host" not in found:
             break
@@ -205,11 +205,11 @@ def until_names_follow(stage: Estate) -> dict[str, Line]:
 
 def await_health(stage: Estate, endpoint: str, health: str) -> None:
     clock = SystemClock()
-    for _ in range(300):
+    for _ in range(900):
         if stage.control("GET", "/_state")["profiles"][0]["endpoints"][endpoint][1] == health:
             return
         clock.wait(0.1)
-    raise AssertionError(f"{endpoint} is not {health} within 30 s")
+    raise AssertionError(f"{endpoint} is not {health} within 90 s")
 
 
 # ---- what no estate of ours can be made to be ------------------------------------------------------------------------
@@ -388,7 +388,7 @@ def test_an_identity_that_may_read_nothing(tmp_path: Path) -> None:
 def run(stage: Estate, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = "from failover_drill.cli import main; main()"
     command = [sys.executable, "-c", program, *arguments, "--estate", str(stage.file)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
 def test_the_command_on_a_healthy_estate(healthy: Estate) -> None:

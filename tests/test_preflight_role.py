@@ -29,7 +29,7 @@ def actions(name: str) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_role_is_what_a_whole_drill_uses(tmp_path: Path) -> None:
     """A drill under these roles is carried out and put back, and uses every action of its own; preflight uses the rest."""
     granted = [*role("role.json")["Actions"], *role("role-preflight.json")["Actions"]]

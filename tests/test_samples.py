@@ -160,7 +160,7 @@ def test_killed_writer_leaves_a_readable_file(tmp_path: Path) -> None:
         "    if i == 899: r.flush()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parent.parent, check=False, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parent.parent, check=False, timeout=120)
     table, (report,) = read_samples(tmp_path)
     assert done.returncode == -9
     assert len(table.records) == 900
@@ -180,7 +180,7 @@ def test_full_disk_is_counted_not_raised(tmp_path: Path) -> None:
         "r.close(); print(r.lost)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=120
     )
     table, (report,) = read_samples(tmp_path)
     assert done.stdout.strip() == "50"

@@ -89,8 +89,11 @@ def test_real_faults_are_measured_within_their_bounds(tmp_path: Path) -> None:
         Fault("new connections", S),
     ]
     began = anchor()
-    with selftest.FaultServer() as server:
-        truths, findings = selftest.play(server, script, 20.0, tmp_path, began)
+    for attempt in range(3):  # anew where the machine was too busy for the instrument, which says so
+        with selftest.FaultServer() as server:
+            truths, findings = selftest.play(server, script, 20.0, tmp_path / str(attempt), began)
+        if findings.instrument.fit:
+            break
     cases = trial.cases(truths, findings, 50 * MS, began.wall_ns - began.mono_ns)
     assert [each.name for each in cases if not each.held] == []
     assert [each.outcome for each in findings.downtime.outages][:5] == [

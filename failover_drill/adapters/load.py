@@ -26,7 +26,7 @@ from failover_drill.traffic import PLAN_FILE, PLAN_VARIABLE, TrafficPlan
 
 _PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
 _PRIORITY = -10
-_START_S = 20.0  # on a busy machine; half a second on a quiet one
+_START_S = 60.0  # on a very busy machine; half a second on a quiet one
 _REMOTE_START_S = 120.0  # somebody has to start the remote workers, too
 _LIVE_RECORDS = 65536  # what a live view may look back on
 
@@ -85,7 +85,7 @@ class Load:
             self.kill()
             raise
 
-    def stop(self, grace_s: float = 5.0) -> None:
+    def stop(self, grace_s: float = 15.0) -> None:
         """Send no more, wait for what is under way (its deadline plus *grace_s* at most), and keep every sample.
 
         A process that does not end by then is killed, which its header shows. Safe to call twice.

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import select
-import socket
 import ssl
 import subprocess
 import sys
@@ -74,7 +73,7 @@ class Running:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = 60.0,
         version: str = "2026-09-01",
     ) -> Answer:
         """Call ARM. `path` may begin with "~" for the subscription; the api-version is added unless it has a query."""
@@ -106,14 +105,14 @@ class Running:
     def app(self, region: str) -> Mapping[str, str]:
         return next(app for app in self.ready["web_apps"] if app["region"] == region)
 
-    def site(self, region: str, path: str = "/", timeout_s: float = 15.0) -> Answer:
+    def site(self, region: str, path: str = "/", timeout_s: float = 60.0) -> Answer:
         """Ask a region's app directly, by its default host name."""
         app = self.app(region)
         url = f"http://{app['address']}:{self.ready['http_port']}{path}"
         return fetch("GET", url, {"Host": app["default_host_name"]}, timeout_s=timeout_s)
 
     def lookup(
-        self, name: str | None = None, server: str | None = None, timeout_s: float = 5.0
+        self, name: str | None = None, server: str | None = None, timeout_s: float = 20.0
     ) -> tuple[str, tuple[str, ...]]:
         """Ask for an A record; return the rcode and the addresses, or "TIMEOUT"."""
         host, _, port = (server or self.ready["dns"]).rpartition(":")
@@ -140,7 +139,7 @@ def fetch(
     body: bytes | None = None,
     *,
     cafile: str | None = None,
-    timeout_s: float = 30.0,
+    timeout_s: float = 60.0,
 ) -> Answer:
     """One HTTP request on a connection of its own, without proxies and redirects. Raises OSError."""
     parts = urlsplit(url)
@@ -176,7 +175,7 @@ def running(directory: Path, config: Mapping[str, object] | None = None, *argume
     try:
         yield Running(json.loads(_first_line(process, log)), process, log)
         process.terminate()
-        assert process.wait(40) == 0, log.read_text("utf-8")
+        assert process.wait(90) == 0, log.read_text("utf-8")
     finally:
         if process.poll() is None:
             process.kill()
@@ -186,13 +185,13 @@ def running(directory: Path, config: Mapping[str, object] | None = None, *argume
 
 def _first_line(process: subprocess.Popen[bytes], log: Path) -> bytes:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], 60)
+    ready, _, _ = select.select([process.stdout], [], [], 120)
     line = process.stdout.readline() if ready else b""
     assert line, f"no ready line: {log.read_text('utf-8')}"
     return line
 
 
-def until(holds: Callable[[], bool], within_s: float = 25.0) -> None:
+def until(holds: Callable[[], bool], within_s: float = 90.0) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + within_s
     while not holds():
@@ -208,7 +207,7 @@ def refused_to_start(directory: Path, text: str, name: str = "estate.toml") -> t
         [sys.executable, "-m", "local_estate", "--config", str(file)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         cwd=ROOT,
         check=False,
     )
@@ -229,9 +228,3 @@ def environment(estate: Running) -> dict[str, str]:
         "IDENTITY_HEADER": estate.ready["identity_header"],
         "REQUESTS_CA_BUNDLE": estate.ready["ca_file"],
     }
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

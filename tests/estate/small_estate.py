@@ -70,7 +70,7 @@ class SmallEstate:
         found = [e for e in self.truth.read() if e["event"] == event and having.items() <= e.items()]
         return sorted(found, key=lambda e: e["t_ns"])
 
-    async def get(self, region: str, path: str = "/", host: str = HOST, timeout_s: float = 5.0) -> Answer:
+    async def get(self, region: str, path: str = "/", host: str = HOST, timeout_s: float = 60.0) -> Answer:
         return await get(self.regions.address_of(region), self.regions.http_port, path, host, timeout_s)
 
     async def addresses(self, name: str = HOST, port: int | None = None) -> list[str]:
@@ -80,7 +80,7 @@ class SmallEstate:
 
 @contextlib.asynccontextmanager
 async def small_estate(
-    directory: Path, world: World | None = None, *, delays: Delays = NO_DELAYS, time_scale: float = 20.0, **more: Any
+    directory: Path, world: World | None = None, *, delays: Delays = NO_DELAYS, time_scale: float = 12.0, **more: Any
 ) -> AsyncIterator[SmallEstate]:
     """Run one; *more* goes to Regions. Intervals and timeouts of probes are divided by *time_scale*, *delays* are not."""
     world = world or two_regions()
@@ -129,7 +129,9 @@ class Answer:
         return int(self.line.split()[1])
 
 
-async def get(address: str, port: int, path: str = "/", host: str = HOST, timeout_s: float = 5.0, **tls: Any) -> Answer:
+async def get(
+    address: str, port: int, path: str = "/", host: str = HOST, timeout_s: float = 60.0, **tls: Any
+) -> Answer:
     """Ask for *path* on a connection of its own. Raises OSError, TimeoutError."""
     async with asyncio.timeout(timeout_s):
         reader, writer = await asyncio.open_connection(address, port, **tls)
@@ -147,13 +149,13 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     return Answer(line, headers, await reader.readexactly(int(headers["content-length"])))
 
 
-async def resolve(port: int, name: str, rtype: str = "A", timeout_s: float = 3.0, **query: Any) -> dns.message.Message:
+async def resolve(port: int, name: str, rtype: str = "A", timeout_s: float = 30.0, **query: Any) -> dns.message.Message:
     """Ask over UDP, in this process."""
     wire = dns.message.make_query(name, rtype, **query).to_wire()
     return dns.message.from_wire(await datagram(port, wire, timeout_s))
 
 
-async def datagram(port: int, wire: bytes, timeout_s: float = 3.0) -> bytes:
+async def datagram(port: int, wire: bytes, timeout_s: float = 30.0) -> bytes:
     """Send one datagram and return the first that comes back. Raises TimeoutError."""
     loop = asyncio.get_running_loop()
     came: asyncio.Future[bytes] = loop.create_future()
@@ -171,7 +173,7 @@ async def datagram(port: int, wire: bytes, timeout_s: float = 3.0) -> bytes:
         transport.close()
 
 
-async def eventually(condition: Any, within_s: float = 10.0) -> None:
+async def eventually(condition: Any, within_s: float = 90.0) -> None:
     """Wait until *condition()* is true. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while not condition():

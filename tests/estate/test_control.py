@@ -95,7 +95,7 @@ def test_undoing_an_unknown_fault_says_so(estate: Running) -> None:
 
 def connect(estate: Running, head: str) -> tuple[socket.socket, bytes]:
     host, _, port = estate.ready["proxy_url"].removeprefix("http://").rpartition(":")
-    sock = socket.create_connection((host, int(port)), timeout=5)
+    sock = socket.create_connection((host, int(port)), timeout=60)
     sock.sendall(head.encode())
     return sock, sock.recv(4096)
 

@@ -259,7 +259,7 @@ def test_control_reset_after_did_the_deed(estate: Running) -> None:
 def test_control_late_is_carried_out_though_the_caller_has_gone(estate: Running) -> None:
     """The client gives up before the call is carried out; it is carried out all the same, later."""
     endpoint = f"{estate.profile}/azureEndpoints/westus3"
-    with estate.fault("control_late", late_s=3):
+    with estate.fault("control_late", late_s=6):
         with pytest.raises(TimeoutError):
             estate.arm("PATCH", endpoint, {"properties": {"endpointStatus": "Disabled"}}, timeout_s=0.5)
         assert estate.arm("GET", endpoint).json["properties"]["endpointStatus"] == "Enabled"
@@ -270,13 +270,13 @@ def test_control_late_is_carried_out_though_the_caller_has_gone(estate: Running)
 def test_control_slow_effect_shows_at_once_and_acts_late(estate: Running) -> None:
     """ARM shows the app stopped at once; its front end goes on serving until the effect comes."""
     stop = estate.app("westus3")["resource_id"]
-    with estate.fault("control_slow_effect", effect_s=3):
+    with estate.fault("control_slow_effect", effect_s=5):
         began = time.monotonic()
         estate.arm("POST", f"{stop}/stop", version="2025-05-01")
         assert estate.arm("GET", stop, version="2025-05-01").json["properties"]["state"] == "Stopped"
         assert estate.site("westus3").status == 200
         until(lambda: estate.site("westus3").status == 403)
-        assert time.monotonic() - began >= 3
+        assert time.monotonic() - began >= 5
     estate.arm("POST", f"{stop}/start", version="2025-05-01")
 
 
@@ -327,7 +327,7 @@ def test_faults_compose_and_are_undone_apart(estate: Running) -> None:
 def test_a_fault_begins_after_its_delay_and_ends_after_its_duration(estate: Running) -> None:
     """A fault with a delay and a duration waits, is on, and goes off by itself; the truth log has both moments."""
     set_ = estate.control(
-        "POST", "/_faults", {"kind": "erroring", "region": "eastus", "delay_s": 2, "duration_s": 1}
+        "POST", "/_faults", {"kind": "erroring", "region": "eastus", "delay_s": 4, "duration_s": 4}
     ).json
     assert (set_["status"], estate.site("eastus").status) == ("waiting", 200)
     until(lambda: estate.site("eastus").status == 503)
@@ -336,7 +336,7 @@ def test_a_fault_begins_after_its_delay_and_ends_after_its_duration(estate: Runn
         e for e in estate.control("GET", "/_truth").json["events"] if e["event"] == "fault" and e["id"] == set_["id"]
     ]
     assert [e["on"] for e in events] == [True, False]
-    assert 0.95 <= (events[1]["t_ns"] - events[0]["t_ns"]) / 1e9 <= 20
+    assert (events[1]["t_ns"] - events[0]["t_ns"]) / 1e9 >= 3.95
 
 
 def test_reset_heals_the_world(estate: Running) -> None:

@@ -30,13 +30,13 @@ def script(estate: Running, name: str, tmp_path: Path, **more: str) -> str:
     """Run a script of examples/ and return what it printed."""
     env = {**environment(estate), "PYTHON": sys.executable, "HOME": str(tmp_path), **more}
     command = [str(ROOT / "examples" / name), str(tmp_path / "ready.json")]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=280, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=550, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(AZ is None, reason="az is not installed (set FAILOVER_DRILL_AZ, or put az on PATH)")
 def test_the_az_cli_does_the_drill(estate: Running, tmp_path: Path) -> None:
     """az registers the cloud, logs in, shows and updates profile and endpoint, and stops and starts an app."""
@@ -54,7 +54,7 @@ def test_the_az_cli_does_the_drill(estate: Running, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(CHAOS is None, reason="chaos is not installed (set FAILOVER_DRILL_CHAOS, or put chaos on PATH)")
 def test_chaostoolkit_stops_and_starts_through_the_proxy(estate: Running, tmp_path: Path) -> None:
     """chaostoolkit-azure finds the app by query, stops it and starts it, through the CONNECT proxy."""

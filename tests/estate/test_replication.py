@@ -146,9 +146,11 @@ def test_a_stopped_app_loses_what_it_had_still_to_send(estate: Running) -> None:
     """It takes no more writes; what it acknowledged last never arrives, and the truth names it. It still receives."""
     ask(estate, "eastus", "PUT", "/data/c-old", b"")
     until(lambda: keys(estate, "westus3", "c-") == ["c-old"])
-    ask(estate, "eastus", "PUT", "/data/c-new", b"")
-    stop(estate, "eastus")
-    until(lambda: ask(estate, "eastus", "PUT", "/data/c-late", b"").status == 403)
+    with estate.fault("replication_slow", region="eastus", late_s=60):  # or it could arrive before the stop does
+        ask(estate, "eastus", "PUT", "/data/c-new", b"")
+        stop(estate, "eastus")
+        until(lambda: ask(estate, "eastus", "PUT", "/data/c-late", b"").status == 403)
+    until(lambda: events(estate, "lost", "c-") != [])
     [lost] = events(estate, "lost", "c-")
     assert lost["keys"][-1:] in (["c-new"], ["c-late"])
     ask(estate, "westus3", "PUT", "/data/c-west", b"")

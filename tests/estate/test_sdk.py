@@ -179,12 +179,12 @@ def test_long_running_operations_end(estate: Running, clients: tuple[Any, Any]) 
     """Creating an app and swapping a slot go through the SDK's pollers to their end."""
     _, web = clients
     group, site = "rg-proseware-eastus", WEB.Site(location="eastus")
-    assert web.web_apps.begin_create_or_update(group, "by-poller", site).result(20).state == "Running"
+    assert web.web_apps.begin_create_or_update(group, "by-poller", site).result(120).state == "Running"
     assert (
-        web.web_apps.begin_create_or_update_slot(group, "by-poller", "staging", site).result(20).name
+        web.web_apps.begin_create_or_update_slot(group, "by-poller", "staging", site).result(120).name
         == "by-poller/staging"
     )
     entity = WEB.CsmSlotEntity(target_slot="production", preserve_vnet=True)
-    web.web_apps.begin_swap_slot(group, "by-poller", "staging", entity).result(20)
+    web.web_apps.begin_swap_slot(group, "by-poller", "staging", entity).result(120)
     assert estate.writes()[-1]["operation"] == "WebApps_SwapSlot"
     web.web_apps.delete(group, "by-poller")

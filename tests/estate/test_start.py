@@ -18,7 +18,8 @@ import pytest
 
 from local_estate.config import ConfigError, EstateConfig, parse
 from local_estate.layout import roles
-from tests.estate.running import QUICK, ROOT, free_port, refused_to_start, running, until
+from tests.estate.running import QUICK, ROOT, refused_to_start, running, until
+from tests.servers import free_port
 
 COMMAND = [sys.executable, "-m", "local_estate"]
 
@@ -139,7 +140,9 @@ def test_wrong_settings_end_the_program_with_2(tmp_path: Path, name: str, text: 
 def test_a_missing_file_and_a_wrong_argument_are_2(tmp_path: Path) -> None:
     """A file that is not there, and an option nobody knows."""
     for arguments in (["--config", str(tmp_path / "none.toml")], ["--fast"]):
-        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+        done = subprocess.run(
+            [*COMMAND, *arguments], capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
+        )
         assert (done.returncode, done.stdout) == (2, "")
         assert "Traceback" not in done.stderr
 
@@ -219,15 +222,15 @@ def test_a_signal_ends_it_cleanly_at_any_time(tmp_path: Path, number: signal.Sig
         there = {**os.environ, "TMPDIR": str(tmp_path)}
         process = subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL, stderr=errors, cwd=ROOT, env=there)
     try:
-        until(lambda: _has_handlers(process.pid), 40)
+        until(lambda: _has_handlers(process.pid))
         time.sleep(wait_s)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        assert process.wait(40) == 0
+        assert process.wait(90) == 0
     finally:
         process.kill()
         process.wait()
-    until(lambda: not [p for p in children if _lives(p)], 3)
+    until(lambda: not [p for p in children if _lives(p)])
     assert (tmp_path / "err").read_text() == ""
     assert list(tmp_path.glob("local-estate-*")) == []
 
@@ -261,7 +264,7 @@ def test_killing_the_parent_leaves_no_orphan(who: str) -> None:
     family[-1].suspend()
     os.kill(parent.pid if who == "parent" else ready["pid"], signal.SIGKILL)
     try:
-        until(lambda: not [p for p in family if _lives(p)], 3)
+        until(lambda: not [p for p in family if _lives(p)])
     finally:
         parent.kill()
         parent.wait()
@@ -290,7 +293,7 @@ def test_without_the_option_it_outlives_its_parent(tmp_path: Path) -> None:
     time.sleep(1.0)
     assert estate.is_running()
     estate.terminate()
-    psutil.wait_procs([estate], timeout=40)
+    psutil.wait_procs([estate], timeout=90)
     assert not estate.is_running()
 
 
@@ -314,7 +317,7 @@ def test_roles_fall_to_the_first_regions_that_have_none(given: list[str | None],
 
 def test_a_fixed_port_is_used(tmp_path: Path) -> None:
     """A port that is set is the port that is used."""
-    port = free_port()
+    port = free_port("127.0.0.1")
     with running(tmp_path, {**QUICK, "arm_port": port}) as estate:
         assert estate.ready["arm_url"].endswith(f":{port}")
 

@@ -13,7 +13,7 @@ import pytest
 
 from local_estate.behaviour import Behaviour, Kind
 from local_estate.truth import Truth, read
-from tests.estate.small_estate import run, small_estate
+from tests.estate.small_estate import eventually, run, small_estate
 
 
 def _write_many(path: Path, who: int) -> None:
@@ -68,23 +68,27 @@ def test_no_good_answer_was_asked_for_after_the_stamp_and_no_bad_one_came_before
     async def scenario() -> None:
         async with small_estate(tmp_path) as estate:
             seen: list[tuple[int, int, bool]] = []
+            silent: list[int] = []
             over = asyncio.Event()
 
-            patience_s = 0.15 if how == "hang" else 10  # on a busy machine a short one would itself make bad answers
+            patience_s = 0.15 if how == "hang" else 60
 
             async def client() -> None:
                 while not over.is_set():
                     asked_ns = time.monotonic_ns()
                     try:
                         good = (await estate.get("eastus", timeout_s=patience_s)).status == 200
-                    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                    except TimeoutError:
+                        silent.append(asked_ns)  # no answer, neither good nor bad: on a busy machine that happens
+                        continue
+                    except (OSError, asyncio.IncompleteReadError):
                         good = False
                     seen.append((asked_ns, time.monotonic_ns(), good))
                     await asyncio.sleep(0.001)
 
             clients = [asyncio.create_task(client()) for _ in range(4)]
             await asyncio.sleep(0.3)
-            for _ in range(3):
+            for n in range(3):
                 if how in ("error", "reset"):
                     await estate.regions.set_behaviour("eastus", Behaviour(Kind(how)))
                     await asyncio.sleep(0.2)
@@ -94,13 +98,15 @@ def test_no_good_answer_was_asked_for_after_the_stamp_and_no_bad_one_came_before
                     await asyncio.sleep(0.2)
                     await estate.regions.respawn("eastus")
                 elif how == "hang":
-                    await estate.regions.hang("eastus")
-                    await asyncio.sleep(0.3)
+                    hung_ns = await estate.regions.hang("eastus")
+                    await eventually(lambda hung_ns=hung_ns: any(asked > hung_ns for asked in silent))
                     await estate.regions.resume("eastus")
                 else:
                     estate.put_app("app-east", state="Stopped")
+                    await eventually(lambda n=n: len(estate.events("serving", app="app-east")) == 2 * n + 2)
                     await asyncio.sleep(0.2)
                     estate.put_app("app-east", state="Running")
+                await eventually(lambda n=n: len(estate.events("serving", app="app-east")) == 2 * n + 3)
                 await asyncio.sleep(0.2)
             over.set()
             await asyncio.gather(*clients)
@@ -110,7 +116,7 @@ def test_no_good_answer_was_asked_for_after_the_stamp_and_no_bad_one_came_before
                 wrongly_good = [s for s in seen if s[2] and began[0] < s[0] and s[1] < ended[0]]
                 assert wrongly_good == []
             bad = [s for s in seen if not s[2]]
-            assert bad
+            assert bad or how == "hang"
             outages = list(zip(switches[1::2], switches[2::2], strict=True))
             early = [b for b in bad if not any(o[0][0] <= b[1] and b[0] <= o[1][0] for o in outages)]
             assert early == [], switches
