@@ -25,7 +25,7 @@ from typing import Any
 from failover_drill.live import Showing
 from failover_drill.live_view import strip
 
-QUIET_S = 5.0  # who asks twice a second, and has not for this long, has left; a busy browser takes its time
+QUIET_S = 3.0  # who asks twice a second, and has not for this long, has left; a busy browser takes its time
 LAST_S = 1.0  # for others who look on, when one has fetched the report
 GOODBYE_S = 20.0  # for a browser to fetch the report in, once pytest is over
 ADDRESS = "127.0.0.1"
@@ -109,7 +109,6 @@ class Page:
         self._asked_s = time.monotonic()
         with self._changed:
             return json.dumps(self._state, allow_nan=False).encode()
-
 
     def _last(self, report: Path) -> bytes:
         """Return the report. Whoever was told to leave asks for nothing after it."""

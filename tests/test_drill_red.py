@@ -25,7 +25,7 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, str], str]] = {
         "westus3 does not serve 3 s after its app was started: it answers 500",
     ),
     "the TTL is too long for the objective": (
-        {**COLD, "profile": {"ttl": 60}},
+        {**COLD, "profile": {"ttl": 30}},
         {"FAILOVER_DRILL__WAIT__COMPLETE_S": "4", "FAILOVER_DRILL__OBJECTIVES__RTO_S": "3"},
         "caching resolver does not answer with westus3 within 4 s",
     ),
