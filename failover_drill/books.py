@@ -20,10 +20,11 @@ from failover_drill.moments import moment
 
 MONTH_S = 30 * 86_400
 
-Reports = Annotated[Path, typer.Option("--reports", metavar="DIR", help="where runs are kept")]
+Reports = Annotated[
+    Path | None, typer.Option("--reports", metavar="DIR", help="where runs are kept; else where drill.toml says")
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="write there; its suffix says in which form")]
 When = Annotated[str | None, typer.Option(metavar="TIME", help="a date or time, UTC unless it says otherwise")]
-HERE = Path("reports")
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +49,7 @@ def report(
         Path | None,
         typer.Option(metavar="FILE", help="for a period: an OpenSLO objective that stands, whatever runs say"),
     ] = None,
-    reports: Reports = HERE,
+    reports: Reports = None,
     out: Out = None,
 ) -> None:
     """Report one run; or, with --since or --until, what a period cost of the error budget.
@@ -59,11 +60,11 @@ def report(
     if since is None and until is None and slo is not None:
         raise SettingsError("report: --slo needs a period: --since, --until")
     if since is None and until is None:
-        forms = run_forms(run or reports / "latest")
+        forms = run_forms(run or settings.runs_kept(reports) / "latest")
     elif run is not None:
         raise SettingsError("report: name a RUN, or a period with --since and --until, not both")
     else:
-        forms = _period_forms(reports, since, until, slo)
+        forms = _period_forms(settings.runs_kept(reports), since, until, slo)
     _give(forms, out)
 
 
@@ -153,16 +154,17 @@ def _text_of(file: Path) -> str:
 
 
 def history(
-    reports: Reports = HERE,
+    reports: Reports = None,
     drill: Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this drill")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="make the store anew from the run directories")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List the stored runs, newest last. The store is brought up to date first."""
-    refreshed = store.refresh(reports, rebuild=rebuild)
+    kept = settings.runs_kept(reports)
+    refreshed = store.refresh(kept, rebuild=rebuild)
     for each in refreshed.problems:
         typer.echo(each, err=True)
-    chosen = [run for run in store.runs(reports) if drill in (None, run.drill)]
+    chosen = [run for run in store.runs(kept) if drill in (None, run.drill)]
     if as_json:
         typer.echo(json.dumps([asdict(run) for run in chosen], indent=1))
         return
@@ -193,7 +195,7 @@ def record(
         bool, typer.Option("--maintenance", help="a window that does not count, not downtime")
     ] = False,
     table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="take many from a table instead")] = None,
-    reports: Reports = HERE,
+    reports: Reports = None,
 ) -> None:
     """Record downtime that was found elsewhere, or a maintenance window, in reports/incidents.csv."""
     if table is not None:
@@ -202,13 +204,15 @@ def record(
         new = store.entries(table)
     else:
         new = (_entered(began, ended, reason, share, service, source, MAINTENANCE if maintenance else DOWNTIME),)
-    if not reports.is_dir():
-        raise SettingsError(f"--reports: {reports} is no directory")
-    known = store.entries(reports / store.INCIDENTS)
+    kept = settings.runs_kept(reports)
+    if not kept.is_dir():
+        raise SettingsError(f"--reports: {kept} is no directory")
+    book = kept / store.INCIDENTS
+    known = store.entries(book)
     fresh = [each for each in new if each not in known]
-    store.record(reports / store.INCIDENTS, fresh)
+    store.record(book, fresh)
     skipped = f", {len(new) - len(fresh)} known already" if len(new) > len(fresh) else ""
-    typer.echo(f"recorded {len(fresh)} in {reports / store.INCIDENTS}{skipped}")
+    typer.echo(f"recorded {len(fresh)} in {book}{skipped}")
 
 
 def _entered(

@@ -22,6 +22,7 @@ from failover_drill import (
     selftest,
 )
 from failover_drill.errors import SettingsError
+from failover_drill.settings import runs_kept
 
 NO = 1
 
@@ -74,14 +75,18 @@ def restore(
         bool, typer.Option("--accept", help="every undo is done, and what still differs others have changed: let it be")
     ] = False,
     estate: Annotated[Path | None, typer.Option(metavar="READY.json", help="the local estate's ready line")] = None,
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="where runs are kept")] = Path("reports"),
+    reports: books.Reports = None,
 ) -> None:
     """Put back what a dead drill left changed: reads the journal, shows what is outstanding, restores and verifies."""
     from failover_drill import rescue, targets
 
-    directory = _existing(run.resolve()) if run is not None else rescue.newest_unrestored(reports)
+    kept = runs_kept(reports).absolute()
+    directory = _existing(run.resolve()) if run is not None else rescue.newest_unrestored(kept)
+    if directory is None and not kept.is_dir():
+        typer.echo(f"nobody has drilled from here: there is no {kept}; runs kept elsewhere are named as RUN")
+        return
     if directory is None:
-        typer.echo(f"nothing to put back: every run under {reports} is restored")
+        typer.echo(f"nothing to put back: every run under {kept} is restored")
         return
     with targets.identity_of(estate):
         code = rescue.rescue_alone(directory, typer.echo, dry_run=dry_run, accept=accept)

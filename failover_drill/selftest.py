@@ -33,6 +33,7 @@ from failover_drill.facts import ClockAnchor, Facts, Objectives, Population, Sam
 from failover_drill.findings import Findings, analyse
 from failover_drill.samples import read_samples
 from failover_drill.selftest_record import FILE
+from failover_drill.settings import runs_kept
 from failover_drill.traffic import TrafficPlan
 from failover_drill.trial import Case, Fault, S, Truth
 
@@ -81,19 +82,22 @@ def register(app: typer.Typer) -> None:
 def command(
     quick: Annotated[bool, typer.Option("--quick", help="about a minute instead of about four")] = False,
     rate: Annotated[float, typer.Option(help="requests per second")] = 200.0,
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="where the outcome is kept")] = Path("reports"),
+    reports: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="where the outcome is kept; else where drill.toml has runs")
+    ] = None,
 ) -> None:
     """Play outages of known length against the instrument on this machine, and print how far off it was."""
     if not 10 <= rate <= 10_000:
         raise SettingsError(f"--rate {rate:g}: must be from 10 to 10000 requests per second")
+    where = runs_kept(reports)
     try:
-        reports.mkdir(parents=True, exist_ok=True)
+        where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"{reports}: cannot be made: {error.strerror}") from None
+        raise SettingsError(f"{where}: cannot be made: {error.strerror}") from None
     console = Console(highlight=False)
     outcome = run(quick, rate, console)
     kept = {"summary": outcome.summary(), "reasons": outcome.reasons, "cases": [asdict(each) for each in outcome.cases]}
-    (reports / FILE).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    (where / FILE).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
     show(outcome, console)
     raise typer.Exit(0 if outcome.fit else 1)
 

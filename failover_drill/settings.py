@@ -38,6 +38,12 @@ from failover_drill.setting_types import (
 from failover_drill.target import DataProbe, Target
 
 ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
+WORDS = {  # for people who know TOML and not pydantic
+    "tuple_type": "should be a list",
+    "too_short": "should name one at least",
+    "model_type": "should be a table",
+    "mapping_type": "should be a table",
+}
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=100)]
@@ -82,7 +88,7 @@ class ObjectivesTable(Table):
     rpo_s: Seconds | None = None
     drill_share: Annotated[float, Field(gt=0, le=100)] = 10
     stabilisation_s: Seconds = 10
-    judged: tuple[Literal["fresh", "keepalive", "sticky"], ...] = ("fresh", "keepalive")
+    judged: Annotated[tuple[Literal["fresh", "keepalive", "sticky"], ...], Field(min_length=1)] = ("fresh", "keepalive")
 
     def values(self) -> Objectives:
         """Return them as fractions and seconds."""
@@ -373,6 +379,25 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_located(error, path, [dotted for dotted, _ in overrides])) from None
 
 
+def runs_kept(asked: Path | None, file: Path = Path("drill.toml")) -> Path:
+    """Return where runs are kept: *asked*, else [drill] reports of the drill.toml that is here, and of the environment.
+
+    Nothing else is read: at night a run must be found whatever is wrong with the rest. Raises SettingsError where the file
+    is no TOML, since the usual place may then be the wrong one.
+    """
+    if asked is not None:
+        return asked
+    raw = _read(file) if file.exists() else {}
+    for dotted, value in _overrides(os.environ):
+        if dotted == ["drill", "reports"]:
+            _lay_over(raw, dotted, value)
+    table = raw.get("drill", {})
+    found = table.get("reports", DrillTable().reports) if isinstance(table, dict) else None
+    if not isinstance(found, str):
+        raise SettingsError(f"{file}: drill.reports = {found!r}: should be the path of a directory")
+    return Path(found)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -431,13 +456,18 @@ def _explain_one(error: dict[str, Any]) -> str:
     where = ".".join(_keys(error["loc"]))
     if error["type"] == "union_tag_invalid":
         return f'{where}.kind = {error["ctx"]["tag"]!r}: should be "local" or "azure"'
-    shown = "(not shown)" if _is_secret(error["loc"]) else repr(error["input"])
+    shown = "(not shown)" if _is_secret(error["loc"]) else _brief(error["input"])
     if error["type"] == "extra_forbidden":
         return f"{where} = {shown}: there is no such key"
     if error["type"] == "missing":
         return f"{where} is missing"
-    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    message = WORDS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"{where} = {shown}: {message[0].lower()}{message[1:]}"
+
+
+def _brief(value: Any) -> str:
+    """Return the value as it is shown: of a whole table the names of its keys are enough."""
+    return f"{{{', '.join(value)}}}" if isinstance(value, dict) and len(repr(value)) > 80 else repr(value)
 
 
 def _is_secret(where: tuple[object, ...]) -> bool:

@@ -54,6 +54,20 @@ def test_the_version_waits_for_nothing() -> None:
     assert loaded == "[]"
 
 
+def test_restore_looks_where_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which directory it looked into, by its whole path, and does not call a place without runs restored."""
+    monkeypatch.chdir(tmp_path)
+    elsewhere = told("restore")
+    assert (elsewhere.returncode, elsewhere.stderr) == (0, "")
+    assert (
+        elsewhere.stdout
+        == f"nobody has drilled from here: there is no {tmp_path}/reports; runs kept elsewhere are named as RUN\n"
+    )
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "drill.toml").write_text('[drill]\nreports = "runs"\n', "utf-8")
+    assert told("restore").stdout == f"nothing to put back: every run under {tmp_path}/runs is restored\n"
+
+
 def test_every_command_is_listed() -> None:
     """`--help` names each command."""
     done = told("--help")

@@ -10,7 +10,7 @@ import tomlkit
 
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Population
-from failover_drill.settings import AzureTarget, Settings, load, status_ranges
+from failover_drill.settings import AzureTarget, Settings, load, runs_kept, status_ranges
 from failover_drill.target import DataProbe
 from tests.test_target import a_target
 
@@ -61,6 +61,9 @@ def test_shares_become_fractions(tmp_path: Path) -> None:
         ('[target.prod]\nkind = "azure"', "target.prod.subscription_id is missing"),
         ('[safety]\nsubscriptions = ["mine"]', "safety.subscriptions.0 = 'mine': must be the id of a subscription"),
         ("[objectives", "not valid TOML"),
+        ("[objectives]\njudged = []", "objectives.judged = []: should name one at least"),
+        ('[objectives]\njudged = "fresh"', "objectives.judged = 'fresh': should be a list"),
+        ("traffic = 3", "traffic = 3: should be a table"),
         ('[drill]\nname = "../../etc"', "drill.name = '../../etc'"),
     ],
 )
@@ -86,6 +89,28 @@ def test_the_environment_overrides(tmp_path: Path) -> None:
         tmp_path, "[traffic]\nrate = 10", FAILOVER_DRILL__TRAFFIC__RATE="250", FAILOVER_DRILL__DRILL__NAME="x1"
     )
     assert (settings.traffic.rate, settings.drill.name) == (250, "x1")
+
+
+def test_a_whole_table_is_named_by_its_keys(tmp_path: Path) -> None:
+    """What is wrong with a pair is said in a line that can be read: the keys of its table, not all of their values."""
+    with pytest.raises(SettingsError) as caught:
+        read_azure(tmp_path, secondary=AZURE["primary"])
+    keys = ", ".join(AZURE)
+    assert str(caught.value).endswith(f"target.prod = {{{keys}}}: primary and secondary have the same endpoint, one")
+
+
+def test_where_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where drill.toml or the environment says, even if the rest of the file is wrong; never guessed where it is no TOML."""
+    file = tmp_path / "drill.toml"
+    assert runs_kept(None, file) == Path("reports")
+    file.write_text('[drill]\nreports = "/srv/runs"\nnonsense = 1', "utf-8")
+    assert runs_kept(None, file) == Path("/srv/runs")
+    assert runs_kept(Path("asked"), file) == Path("asked")
+    monkeypatch.setenv("FAILOVER_DRILL__DRILL__REPORTS", "/mnt/runs")
+    assert runs_kept(None, file) == Path("/mnt/runs")
+    file.write_text("[drill", "utf-8")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        runs_kept(None, file)
 
 
 def test_a_wrong_override_is_an_error(tmp_path: Path) -> None:
