@@ -556,7 +556,7 @@ class Timeline:
 class Note:
     """One finding in plain words, with the figure behind it."""
 
-    topic: Literal["recovery", "forecast", "budget", "dns", "outage", "clients", "instrument", "slo", "estate"]
+    topic: Literal["recovery", "forecast", "budget", "dns", "outage", "clients", "instrument", "slo", "estate", "data"]
     text: str
     figure: float | None = None
     unit: str = ""

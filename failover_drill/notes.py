@@ -8,6 +8,7 @@ from math import inf, isinf
 from failover_drill.facts import Facts, Objectives, Segment
 from failover_drill.findings_form import ForecastForm, InstrumentForm, Note
 from failover_drill.forms import moved
+from failover_drill.lost_writes import Loss, missing
 from failover_drill.measured import Measured, lost_in, still_open
 from failover_drill.recovery import Part, Recovery, undone_from
 from failover_drill.slo import Budget
@@ -28,6 +29,7 @@ def notes(
         *_forecast(forecast),
         *_dns(facts, measured.recovery),
         *_outages(measured),
+        *_data(measured.loss),
         *_clients(facts, objectives, measured),
         *_events(objectives, measured),
         *_proof(objectives, measured),
@@ -125,6 +127,16 @@ def _outages(measured: Measured) -> Iterator[Note]:
     yield Note(
         "outage", f"{count}: {spread(longest.length)}, {kind}, mostly {how}.", longest.length.estimate_ns / 1e9, "s"
     )
+
+
+def _data(loss: Loss | None) -> Iterator[Note]:
+    if loss is None or not loss.acknowledged:
+        return
+    if loss.lost:
+        text = f"Data loss: what was written in {spread(loss.length)}; {missing(loss)}."
+    else:
+        text = f"Data loss: {missing(loss)}; one of {seconds(loss.length.at_most_ns)} could hide between two."
+    yield Note("data", text, loss.length.estimate_ns / 1e9, "s")
 
 
 def _clients(facts: Facts, objectives: Objectives, measured: Measured) -> Iterator[Note]:

@@ -205,6 +205,24 @@ def test_of_a_failover_and_a_failback_the_longer_loss_counts() -> None:
 # the verdict
 
 
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        ("+" * 96 + "-" * 4 + "x" * 30 + "+" * 20,
+         "Data loss: what was written in 400 ms (290 ms to 510 ms); 4 of 120 acknowledged writes are not in westus3."),
+        ("+" * 100 + "x" * 30 + "+" * 20,
+         "Data loss: none of 120 acknowledged writes is missing in westus3; one of 110 ms could hide between two."),
+        ("x" * 9, None),
+    ],
+)  # fmt: skip
+def test_the_findings_tell_it_in_words(picture: str, said: str | None) -> None:
+    """What is missing where, with its bounds, or what could hide; nothing where nothing was acknowledged."""
+    found = [
+        each.text for each in analyse(drawn(picture), Objectives(stabilisation_s=2.0)).notes if each.topic == "data"
+    ]
+    assert found == ([] if said is None else [said])
+
+
 def judged(given_: Facts, rpo_s: float | None) -> tuple[Verdict, str] | None:
     findings = analyse(given_, Objectives(stabilisation_s=2.0, rpo_s=rpo_s))
     found = [each for each in findings.judgements if each.objective == "data loss"]

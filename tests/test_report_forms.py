@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from csv import DictReader
@@ -19,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families as older_for
 from failover_drill.report import csv, cucumber, html, junit_properties, markdown, openmetrics
 from failover_drill.report.figures import key_figures
 from failover_drill.report.markdown import cell
+from failover_drill.report.timeline import timeline
 from failover_drill.wording import duration, rfc3339
 from tests.report_cases import CASES, Findings, page_of
 
@@ -253,6 +255,18 @@ def test_nothing_is_predicted_of_what_was_only_watched() -> None:
         str(junit_properties(findings)),
     )
     assert all("predicted" not in form.lower() for form in forms)
+
+
+def test_few_requests_are_drawn_too() -> None:
+    """A line whose client asks in every fourth interval is unbroken; where it did not ask for long there is a hole."""
+    findings = CASES["met"]()
+    buckets = findings["timeline"]["buckets"]
+    asked = [n % 4 == 0 and not 80 <= n < 160 for n in range(buckets)]
+    sticky = {"name": "sticky", "good": [int(each) for each in asked], "bad": [0] * buckets}
+    findings["timeline"]["populations"] = [sticky]
+    column = timeline(findings)["availability"].renderers[0].data_source.data["sticky"]
+    assert set(column[:80]) == {1.0}
+    assert math.isnan(column[120])
 
 
 def test_the_settings_are_in_the_page() -> None:

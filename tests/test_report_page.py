@@ -31,6 +31,7 @@ WHOLE = "Whole run"
 DESK: dict[str, Any] = {"color_scheme": "light"}
 PHONE: dict[str, Any] = {"color_scheme": "dark", "width": 390, "height": 844, "is_mobile": True, "has_touch": True}
 SHOWN = [("met", DESK), ("met", PHONE), ("failed", PHONE), ("interrupted", DESK), ("observed", DESK), ("empty", PHONE)]
+SHOWN.append(("lossy", DESK))
 Shelf = Callable[[str, dict[str, Any]], Opened]
 
 
@@ -138,6 +139,18 @@ def test_the_charts_hold_what_the_findings_hold(opened: Opened) -> None:
     ):
         assert opened.page.locator(f"#chart-{chart} canvas, #chart-{chart} > div").count() >= 1, chart
         assert opened.page.locator(f"#chart-{chart}").bounding_box()["height"] > 60, chart
+
+
+def test_data_loss_is_drawn_where_it_was_measured(shelf: Shelf) -> None:
+    """The loss stands against its objective, and the timeline shows when what was lost had been written; or neither is there."""
+    findings, page = CASES["lossy"](), shelf("lossy", DESK).page
+    lost = findings["recovery"]["data_loss"]
+    bands = page.evaluate(SOURCE, "doings bad")
+    assert (bands["left"], bands["right"]) == ([lost["first_lost"] * 1e3], [lost["last_lost"] * 1e3])
+    assert bands["full"] == ["99 acknowledged writes lost, 9.90 s"]
+    assert page.locator("#chart-loss").bounding_box()["height"] > 60
+    assert "of 5 s allowed (RPO); 99 of 480 acknowledged writes not in westus3" in page.inner_text("#figures")
+    assert shelf("met", DESK).page.locator("#chart-loss").count() == 0
 
 
 def test_the_axis_zooms_with_keys_and_all_panels_follow(opened: Opened) -> None:

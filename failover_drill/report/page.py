@@ -73,6 +73,10 @@ def _stills(findings: Mapping[str, Any]) -> dict[str, Any]:
     if recovery["occurred"]:
         low, high = recovery["at_least_s"] or 0.0, recovery["at_most_s"]
         stills["recovery"] = charts.interval("recovery", low, high, recovery["time_s"], recovery["rto_s"])
+    loss = recovery.get("data_loss")
+    if loss and slo["rpo_s"] is not None:
+        low, high = loss["loss"]["at_least_s"], loss["loss"]["at_most_s"]
+        stills["loss"] = charts.interval("loss", low, high, loss["loss"]["estimate_s"], slo["rpo_s"])
     if recovery["segments"]:
         stills["waterfall"] = charts.waterfall(recovery["segments"], recovery["rto_s"], predicted_segments(findings))
     if findings["forecast"] is not None and not findings["forecast"]["never"]:

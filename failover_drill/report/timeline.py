@@ -30,6 +30,7 @@ from failover_drill.report.ink import frame, paint
 from failover_drill.report.strips import Band, Row, strips
 
 SHORTEST_S = 1.0  # an axis has a length, also where a run was killed before its first step
+HELD = 3  # a client that asks less often than there are intervals is seen between two requests, too
 MANY = 14  # changes up to which each has a line of its own
 DASHES = {"fresh": "solid", "keepalive": "dashed", "sticky": "dotted"}
 TINTS = {"fresh": "ink", "keepalive": "violet", "sticky": "third"}
@@ -99,6 +100,17 @@ def _closed(values: Sequence[float | None]) -> list[float]:
     return [*drawn, *drawn[-1:]]
 
 
+def _held(values: Sequence[float | None]) -> list[float | None]:
+    """Let few requests keep their line until the next one, at most `HELD` times their usual distance."""
+    most = HELD * len(values) / max(1, sum(value is not None for value in values))
+    held: list[float | None] = []
+    last, age = None, 0
+    for value in values:
+        last, age = (last, age + 1) if value is None else (value, 0)
+        held.append(last if age < most else None)
+    return held
+
+
 def _share_of(series: Mapping[str, Any]) -> list[float | None]:
     both = zip(series["good"], series["bad"], strict=True)
     return [good / (good + bad) if good + bad else None for good, bad in both]
@@ -109,7 +121,7 @@ def _availability(findings: Mapping[str, Any], span: Range1d) -> Any:
     plot = frame("availability", 150, span, Range1d(-0.04, 1.06), x_axis_type="datetime")
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     plot.yaxis.ticker = [0, 0.5, 1]
-    columns = {each["name"]: _closed(_share_of(each)) for each in buckets["populations"]}
+    columns = {each["name"]: _closed(_held(_share_of(each))) for each in buckets["populations"]}
     source = ColumnDataSource(
         {"t": _edges(buckets), "judged": _closed(buckets["availability"]), **columns}, name="availability"
     )
@@ -186,7 +198,16 @@ def _doings(findings: Mapping[str, Any], span: Range1d) -> Any:
         rows += [Row("", [_change(each)]) for each in sent]
     else:
         rows.append(Row("Changes of the estate", [_change(each) for each in sent]))
+    rows += _lost(findings)
     return strips("doings", rows, span)
+
+
+def _lost(findings: Mapping[str, Any]) -> list[Row]:
+    loss = findings["recovery"].get("data_loss")
+    if not loss or not loss["lost"]:
+        return []
+    text = f"{wording.plural(loss['lost'], 'acknowledged write')} lost, {wording.duration(loss['loss']['estimate_s'])}"
+    return [Row("", [Band(loss["first_lost"], loss["last_lost"], text, "bad")])]
 
 
 def _step_token(step: Mapping[str, Any]) -> str:
