@@ -38,7 +38,7 @@ wrong arguments or settings.
 |---|---|
 | `--target NAME` | drill `[target.NAME]` of drill.toml |
 | `--yes-really` | drill a real target, which `--target` must name |
-| `--estate READY.json` | drill the local estate whose ready line the file holds |
+| `--estate READY.json` | drill the local estate whose ready line the file holds; alone, by features/failover.feature |
 | `--dry-run` | ask every guard, print the plan with undos and forecast; change nothing |
 | `--live` | show the drill on a page on loopback, too |
 | `--drill-settings FILE` | other settings than the drill.toml at the root of the suite |

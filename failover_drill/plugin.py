@@ -31,6 +31,7 @@ from failover_drill.plugin_steps import REHEARSAL, RUN
 from failover_drill.settings import Settings, load
 
 ENDING = pytest.StashKey[Ending]()
+PLAYBOOK = "features/failover.feature"  # what `pytest --estate READY.json` alone drills
 SCENARIOS = "from pytest_bdd import scenarios\nscenarios({path!r}, features_base_dir={base!r})\n"
 
 
@@ -58,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(part, part.__name__)
     config.addinivalue_line("markers", "estate_only: needs a fault that Azure cannot do on request")
     config.addinivalue_line("markers", "read_only: changes nothing: no consent, no lock, no run")
+    playbook = config.rootpath / PLAYBOOK
+    if config.getoption("--estate") and config.args_source is not pytest.Config.ArgsSource.ARGS and playbook.is_file():
+        config.args = [str(playbook)]  # an estate is there to be drilled: `testpaths` would not touch it
 
 
 @pytest.fixture(scope="session")

@@ -135,11 +135,12 @@ def start_drill(
     ready: Path | None,
     *arguments: str,
     environment: Mapping[str, str] | None = None,
-    feature: str = "features/failover.feature",
+    feature: str | None = "features/failover.feature",
     cwd: Path = ROOT,
 ) -> Drilling:
-    """Start a drill as a person would, with its runs kept under *where*/reports."""
-    command = [sys.executable, "-m", "pytest", feature, "-p", "no:randomly", *arguments]
+    """Start a drill as a person would, with its runs kept under *where*/reports; no feature is named where that is None."""
+    named = [] if feature is None else [feature]
+    command = [sys.executable, "-m", "pytest", *named, "-p", "no:randomly", *arguments]
     if ready is not None:
         command += ["--estate", str(ready)]
     own = {**os.environ, **QUICK, "FAILOVER_DRILL__DRILL__REPORTS": str(where / "reports"), **(environment or {})}

@@ -43,6 +43,14 @@ TOLD = {
 }
 
 
+def test_an_estate_alone_is_drilled_by_the_failover_playbook(tmp_path: Path) -> None:
+    """`pytest --estate=READY.json`, which names no playbook, takes the one of `make drill`, not the project's tests."""
+    with estate(tmp_path / "estate", COLD) as stage:
+        shown = run_drill(tmp_path, None, f"--estate={stage.file}", "--dry-run", feature=None)
+    assert shown.code == 0, shown.output
+    assert [name for name, _ in _plans(shown.output.splitlines())] == ["test_the_web_app_fails_over_by_the_playbook"]
+
+
 @pytest.mark.timeout(600)
 def test_the_plan_and_nothing_else(tmp_path: Path) -> None:
     """`pytest features --dry-run` names each change and fault with its undo, and the forecast; neither write nor run."""
