@@ -91,8 +91,11 @@ def what_if(
 ) -> tuple[Variant, ...]:
     """Return the settings that would save something at 95 %, the most first; none where nobody would come back as it is."""
     before = forecast(profile, delays, kind, clients, runs=runs, seed=seed)
-    found = []
+    others: dict[ProfileSettings, str] = {}
     for settings, other in _others(profile, kind):
+        others.setdefault(other, settings)  # together may be no more than one alone
+    found = []
+    for other, settings in others.items():
         after = forecast(other, delays, kind, clients, runs=runs, seed=seed)
         saves_s = before.recovery.at[SURELY] - after.recovery.at[SURELY] if not before.never else 0.0
         if saves_s >= WORTH_S:

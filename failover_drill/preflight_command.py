@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from failover_drill import preflight_profile, preflight_regions, preflight_writes
-from failover_drill.errors import DrillError
+from failover_drill.errors import DrillError, SettingsError
 from failover_drill.preflight_seen import Level, Line, Seen
 from failover_drill.settings import LocalTarget, Settings, load
 
@@ -35,6 +35,7 @@ CHECKS = (*preflight_profile.CHECKS, *preflight_regions.CHECKS, *preflight_write
 STYLES = {Level.PASS: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.SKIP: "dim"}
 FIRST = {Level.FAIL: 0, Level.WARN: 1}
 PLAIN_WIDTH = 160
+USUAL = Path("features/failover.feature")
 
 
 def register(app: typer.Typer) -> None:
@@ -43,9 +44,10 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    feature: Annotated[Path, typer.Argument(metavar="FEATURE", help="the playbook")] = Path(
-        "features/failover.feature"
-    ),
+    feature: Annotated[
+        Path | None,
+        typer.Argument(metavar="FEATURE", help="the playbook; else features/failover.feature, if it is there"),
+    ] = None,
     target: Annotated[str | None, typer.Option(metavar="NAME", help="which [target.NAME] of drill.toml")] = None,
     estate: Annotated[Path | None, typer.Option(metavar="READY.json", help="the local estate's ready line")] = None,
     file: Annotated[Path, typer.Option("--settings", metavar="FILE", help="the settings to read")] = Path("drill.toml"),
@@ -54,6 +56,8 @@ def command(
 ) -> None:
     """Is everything ready for a failover? What is not, with its fix; then what a drill would do. Changes nothing."""
     settings = load(file)
+    if feature is not None and not Path(str(feature).partition("::")[0]).exists():
+        raise SettingsError(f"{feature}: there is no such playbook; `ls features` lists them, --no-plan needs none")
     with standing(settings, target, estate) as ready_file:
         lines = inspect(settings, target, ready_file)
         if as_json:
@@ -64,8 +68,10 @@ def command(
         failed = sum(line.level is Level.FAIL for line in lines)
         if failed:
             raise DrillError(f"not ready: {failed} of {len(lines)} checks failed")
-        if plan and not as_json:
-            rehearse(feature, target, ready_file, file)
+        if plan and not as_json and (feature or USUAL.exists()):
+            rehearse(feature or USUAL, target, ready_file, file)
+        elif plan and not as_json:
+            typer.echo(f"no plan is shown: there is no {USUAL} here; `failover-drill new DIR` lays one out")
 
 
 def judged(seen: Seen) -> list[Line]:

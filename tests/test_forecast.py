@@ -193,7 +193,17 @@ def test_what_if_of_a_planned_failover_is_about_the_standby() -> None:
     """What probes do hardly matters to an operator; a secondary that is kept running does."""
     cold = ProfileSettings(ttl_s=5, secondary_enabled=False, secondary_running=False)
     settings_named = [v.settings for v in forecast_words.what_if(cold, Delays(), Kind.PLANNED, runs=RUNS)]
-    assert settings_named == ["secondary kept running", "secondary kept running, TTL 5"][: len(settings_named)]
+    assert settings_named == ["secondary kept running"]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(("interval_s", "tolerated", "ttl_s"), [(10, 3, 5), (30, 1, 20), (10, 1, 60), (10, 0, 0)])
+def test_no_advice_is_given_twice(kind: Kind, interval_s: float, tolerated: int, ttl_s: float) -> None:
+    """Where only one setting is left to change, changing "all together" is the same, and is not named beside it."""
+    profile = ProfileSettings(interval_s=interval_s, timeout_s=5, tolerated=tolerated, ttl_s=ttl_s)
+    advised = [v.profile for v in forecast_words.what_if(profile, Delays(), kind, runs=RUNS)]
+    assert len(set(advised)) == len(advised)
+    assert profile not in advised
 
 
 def test_formulas_are_the_published_ones() -> None:

@@ -385,10 +385,10 @@ def test_an_identity_that_may_read_nothing(tmp_path: Path) -> None:
         assert stage.writes() == []
 
 
-def run(stage: Estate, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(stage: Estate, *arguments: str, where: Path = ROOT) -> subprocess.CompletedProcess[str]:
     program = "from failover_drill.cli import main; main()"
     command = [sys.executable, "-c", program, *arguments, "--estate", str(stage.file)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=240)
 
 
 def test_the_command_on_a_healthy_estate(healthy: Estate) -> None:
@@ -398,6 +398,17 @@ def test_the_command_on_a_healthy_estate(healthy: Estate) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "33 pass, 0 warn, 0 fail, 0 skip" in shown.stdout
     assert healthy.writes() == before
+
+
+def test_the_command_without_a_playbook(healthy: Estate, tmp_path: Path) -> None:
+    """After `init` in an empty directory the table stands alone, and says so; a playbook that is named must be there."""
+    (tmp_path / "drill.toml").write_text("", "utf-8")
+    shown = run(healthy, "preflight", where=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines()[-1].startswith("no plan is shown: there is no features/failover.feature here")
+    refused = run(healthy, "preflight", "features/nope.feature")
+    assert refused.returncode == 254
+    assert refused.stderr.startswith("features/nope.feature: there is no such playbook")
 
 
 def test_the_command_on_a_broken_estate(tmp_path: Path) -> None:
