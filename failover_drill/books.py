@@ -88,9 +88,19 @@ def run_forms(directory: Path) -> paper.Forms:
         ".md": lambda: markdown(findings, remarks),
         ".json": lambda: json.dumps(findings, indent=1) + "\n",
         ".csv": lambda: csv(findings),
-        ".cucumber": lambda: cucumber(findings),
+        ".cucumber": lambda: cucumber(findings, **_playbook(directory)),
         ".metrics": lambda: openmetrics(findings),
     }
+
+
+def _playbook(directory: Path) -> Mapping[str, str]:
+    """Return the names of the run's playbook, as its own cucumber.json has them; none where its journal cannot be read."""
+    from failover_drill.record import playbook_of
+
+    try:
+        return playbook_of(directory)
+    except DrillError:
+        return {}
 
 
 def findings_of(directory: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -133,6 +143,8 @@ def _period_forms(reports: Path, since: str | None, until: str | None, slo: Path
     refreshed = store.refresh(reports)
     books = comply(store.runs(reports), store.entries(reports / store.INCIDENTS), begin, end, promised)
     remarks = [f"not counted: {each}" for each in refreshed.problems]
+    for each in remarks:
+        typer.echo(each, err=True)
     return {
         ".html": lambda: compliance_html(books, remarks),
         ".md": lambda: compliance_markdown(books, remarks),
@@ -179,8 +191,11 @@ def _line(run: Run) -> str:
     )
     scale = "" if run.time_scale == 1 else f"  time scale {run.time_scale:g}"
     trouble = "  interrupted" if run.interrupted else ""
+    trouble += "" if run.record == "unchanged" else "  record not intact: see `failover-drill verify`"
     spent = wording.duration(run.consumed.estimate_s)
     figures = f"recovery {recovery:>10}  predicted {predicted:>10}  spent {spent:>10}"
+    if run.data_loss is not None:
+        figures += f"  data loss {wording.duration(run.data_loss.estimate_s):>8}"
     return f"{run.directory:<48}  {run.verdict:<12}  {figures}{scale}{trouble}"
 
 
@@ -236,8 +251,14 @@ def compare(
     """Put two runs side by side: figures, segments, and what their bounds allow to be told. Forms: .md .html .pdf."""
     from failover_drill.report.compare import comparison_html, comparison_markdown
 
-    one, two = findings_of(first)[0], findings_of(second)[0]
-    _give({".md": lambda: comparison_markdown(one, two), ".html": lambda: comparison_html(one, two)}, out)
+    (one, of_one), (two, of_two) = findings_of(first), findings_of(second)
+    remarks = (*(f"first: {each}" for each in of_one), *(f"second: {each}" for each in of_two))
+    for each in remarks:
+        typer.echo(each, err=True)
+    _give(
+        {".md": lambda: comparison_markdown(one, two, remarks), ".html": lambda: comparison_html(one, two, remarks)},
+        out,
+    )
 
 
 def slo_read(

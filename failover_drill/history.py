@@ -28,13 +28,14 @@ from failover_drill.wording import rfc3339
 STORE = "history.sqlite"
 INCIDENTS = "incidents.csv"
 FINDINGS = "findings.json"
-FORM = 2  # of the tables; another one is dropped and made again
+FORM = 3  # of the tables; another one is dropped and made again
 TABLES = """
 CREATE TABLE run (
   directory TEXT PRIMARY KEY, stamp TEXT NOT NULL, drill TEXT, run TEXT, kind TEXT, service TEXT, began REAL, ended REAL,
   watched_began REAL, watched_ended REAL, verdict TEXT, interrupted TEXT, restored TEXT, fit INTEGER, time_scale REAL,
   objective REAL, window_s REAL, rto_s REAL, consumed_s REAL, consumed_at_least_s REAL, consumed_at_most_s REAL,
   recovery_s REAL, recovery_at_least_s REAL, recovery_at_most_s REAL,
+  data_loss_s REAL, data_loss_at_least_s REAL, data_loss_at_most_s REAL,
   predicted_s REAL, predicted_at_least_s REAL, predicted_at_most_s REAL, seal TEXT, record TEXT);
 CREATE TABLE segment (directory TEXT NOT NULL REFERENCES run ON DELETE CASCADE, place INTEGER, name TEXT, took_s REAL);
 CREATE TABLE loss (directory TEXT NOT NULL REFERENCES run ON DELETE CASCADE, began REAL, ended REAL, lost_s REAL);
@@ -172,13 +173,13 @@ def _opened(path: Path) -> sqlite3.Connection:
     return store
 
 
-BOUNDED = ("consumed", "recovery", "predicted")
+BOUNDED = ("consumed", "recovery", "data_loss", "predicted")
 PLAIN = [each.name for each in fields(Run) if each.name not in (*BOUNDED, "losses", "segments")]
 
 
 def _keep(store: sqlite3.Connection, run: Run, stamp: str) -> None:
     row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"stamp": stamp}
-    for name, bounded in zip(BOUNDED, (run.consumed, run.recovery, run.predicted), strict=True):
+    for name, bounded in zip(BOUNDED, (run.consumed, run.recovery, run.data_loss, run.predicted), strict=True):
         for part in ("estimate_s", "at_least_s", "at_most_s"):
             row[_column(name, part)] = None if bounded is None else getattr(bounded, part)
     store.execute("DELETE FROM run WHERE directory = ?", (run.directory,))
@@ -213,6 +214,7 @@ def _run(row: sqlite3.Row, segments: Sequence[sqlite3.Row], losses: Sequence[sql
         **plain,
         consumed=bounded["consumed"],
         recovery=bounded.get("recovery"),
+        data_loss=bounded.get("data_loss"),
         predicted=bounded.get("predicted"),
         segments=tuple((each["name"], each["took_s"]) for each in segments),
         losses=tuple(Loss(each["began"], each["ended"], each["lost_s"]) for each in losses),

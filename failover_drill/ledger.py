@@ -54,6 +54,7 @@ class Run:
     rto_s: float
     consumed: Bounded
     recovery: Bounded | None
+    data_loss: Bounded | None  # None where nothing was read back
     predicted: Bounded | None  # the recovery time as forecast: its mean, between the ends of the 99 % interval
     losses: tuple[Loss, ...]
     segments: tuple[tuple[str, float], ...]  # name, seconds
@@ -97,6 +98,7 @@ def summarise(findings: Mapping[str, Any], directory: str, seal: str = "", recor
         rto_s=slo["rto_s"],
         consumed=Bounded(**{name: slo["consumed"][name] for name in ("estimate_s", "at_least_s", "at_most_s")}),
         recovery=_recovery(findings["recovery"]),
+        data_loss=_data_loss(findings["recovery"].get("data_loss")),
         predicted=_predicted(findings["forecast"]),
         losses=tuple(Loss(each["began"], each["ended"], each["lost_s"]) for each in findings["downtime"]["outages"]),
         segments=tuple((each["name"], each["took_s"]) for each in findings["recovery"]["segments"]),
@@ -109,6 +111,10 @@ def _recovery(recovery: Mapping[str, Any]) -> Bounded | None:
     if not recovery["recovered"] or recovery["time_s"] is None:
         return None
     return Bounded(recovery["time_s"], recovery["at_least_s"], recovery["at_most_s"])
+
+
+def _data_loss(told: Mapping[str, Any] | None) -> Bounded | None:
+    return None if not told or not told["acknowledged"] else Bounded(**told["loss"])
 
 
 def _predicted(forecast: Mapping[str, Any] | None) -> Bounded | None:

@@ -90,6 +90,8 @@ def test_every_report_is_there(drilled: Drilled) -> None:
         "samples.parquet",
     } <= names
     assert (drilled.directory.parent.parent / "latest").resolve() == drilled.directory.resolve()
+    explained = (ROOT / "reports" / "README.md").read_text("utf-8")
+    assert {name for name in names if f"`{name}`" not in explained} == set()
 
 
 def test_allure_has_the_reports(drilled: Drilled) -> None:

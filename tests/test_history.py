@@ -94,8 +94,9 @@ def test_a_broken_run_is_said_in_one_line_and_the_others_count(reports: Path, co
     assert "night-001" in problem
     assert "\n" not in problem
     assert refreshed.runs == 5
-    text, _ = ask("report", "--since", "2025-10-01", "--until", "2025-12-01", "--reports", reports)
+    text, told = ask("report", "--since", "2025-10-01", "--until", "2025-12-01", "--reports", reports)
     assert "> **About the record:** not counted:" in text
+    assert f"not counted: {problem}" in told
 
 
 def test_a_record_that_was_changed_is_marked(reports: Path) -> None:
@@ -116,6 +117,36 @@ def test_history_lists_runs(reports: Path) -> None:
     assert "6 runs; 6 read anew" in said
     assert len(json.loads(ask("history", "--reports", reports, "--json")[0])) == 6
     assert ask("history", "--reports", reports, "--drill", "nothing")[0] == ""
+
+
+def test_data_loss_is_kept(reports: Path) -> None:
+    """A run that measured data loss tells it in the list, in the table of the period and in its CSV; the others tell none."""
+    path = reports / "failover" / "night-001" / "findings.json"
+    findings = json.loads(path.read_text("utf-8"))
+    findings["recovery"]["data_loss"] = CASES["lossy"]()["recovery"]["data_loss"]
+    path.write_text(json.dumps(findings), "utf-8")
+    test_the_store_gives_back_what_the_runs_hold(reports)
+    listed = ask("history", "--reports", reports)[0].splitlines()
+    assert ["data loss   9.90 s" in line for line in listed] == [False, True, False, False, False, False]
+    period = ("report", "--since", "2025-10-01", "--until", "2026-01-01", "--reports", reports)
+    rows = ask(*period)[0].splitlines()
+    (head,) = [line.split("|") for line in rows if line.startswith("| Run |")]
+    (row,) = [line.split("|") for line in rows if "night-001" in line]
+    assert row[head.index(" Data loss ")] == " 9.90 s "
+    ask(*period, "--out", reports / "c.csv")
+    told = {each["run"]: each["data_loss_s"] for each in DictReader(StringIO((reports / "c.csv").read_text("utf-8")))}
+    assert (told["night-001"], told["night-002"]) == ("9.9", "")
+
+
+def test_a_damaged_record_is_marked_wherever_it_is_shown(reports: Path, tmp_path: Path) -> None:
+    """The list marks a run whose record is not intact; two runs side by side say of which, and why; so does stderr."""
+    assert "record not intact" in ask("history", "--reports", reports)[0]
+    one, two = (reports / "failover" / f"night-00{i}" for i in (1, 2))
+    table, said = ask("compare", one, two)
+    assert f"> **About the record:** second: {two}".replace("_", r"\_") in table
+    assert f"first: {one}" in said
+    ask("compare", one, two, "--out", tmp_path / "two.html")
+    assert (tmp_path / "two.html").read_text("utf-8").count("About the record:") == 2
 
 
 def test_recorded_downtime_is_charged(reports: Path) -> None:
@@ -234,7 +265,7 @@ def test_two_runs_side_by_side(reports: Path, tmp_path: Path) -> None:
     """`compare` prints a table of both runs, and writes a page with their segments."""
     one, two = (reports / "failover" / f"night-00{i}" for i in (1, 2))
     table, _ = ask("compare", one, two)
-    rows = list(DictReader(StringIO(table.split("\n\n", 1)[1].replace(" ", "")), delimiter="|"))
+    rows = list(DictReader(StringIO(table[table.index("| Figure") :].replace(" ", "")), delimiter="|"))
     assert any(row["Figure"] == "propagate" for row in rows)
     ask("compare", one, two, "--out", tmp_path / "two.html")
     assert 'id="chart-segments"' in (tmp_path / "two.html").read_text()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from failover_drill import journal
+from failover_drill.books import run_forms
 from failover_drill.cli import main
 from tests.chromium import browser, faults, needs_chromium
 from tests.stage import COLD, QUICK, ROOT, TRIES, Drilled, estate, latest
@@ -206,6 +207,7 @@ def test_every_form_is_there_and_sealed(whole: Followed) -> None:
         "The web app fails over by the playbook",
     )
     assert {each["result"]["status"] for each in scenario["steps"]} == {"passed"}
+    assert run_forms(whole.run)[".cucumber"]() == (whole.run / "cucumber.json").read_text("utf-8")
     recovery = repr(whole.findings["recovery"]["time_s"])
     assert recovery in (whole.run / "metrics.txt").read_text("utf-8")
     assert recovery in (whole.run / "figures.csv").read_text("utf-8")

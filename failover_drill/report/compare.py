@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bokeh.core.properties import value
@@ -19,14 +19,15 @@ from failover_drill.report.template import environment
 ROW = 56  # px
 
 
-def comparison_html(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
-    """Return one self-contained page with both runs' figures and segments."""
+def comparison_html(first: Mapping[str, Any], second: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
+    """Return one self-contained page with both runs' figures and segments. `remarks`: what is wrong with a run's record."""
     roots = {"chart-segments": _segments(first, second)} if _names(first, second) else {}
     return (
         environment()
         .get_template("compare.html.j2")
         .render(
             **_told(first, second),
+            remarks=remarks,
             drawn={"segments"} if roots else set(),
             library=embed.library(),
             charts=embed.charts(roots),
@@ -37,11 +38,11 @@ def comparison_html(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     )
 
 
-def comparison_markdown(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+def comparison_markdown(first: Mapping[str, Any], second: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
     """Return both runs as one Markdown table."""
     made = environment()
     made.filters["cell"] = cell
-    return made.get_template("compare.md.j2").render(**_told(first, second))
+    return made.get_template("compare.md.j2").render(**_told(first, second), remarks=remarks)
 
 
 def _told(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

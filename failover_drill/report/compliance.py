@@ -26,6 +26,7 @@ DAYS = {"hours": "%H:%M", "hourmin": "%H:%M", "minutes": "%H:%M", "days": "%d %b
 COLUMNS = (
     "row", "service", "objective", "window_s", "time_scale", "drill", "run", "began", "ended", "verdict",
     "recovery_s", "recovery_at_least_s", "recovery_at_most_s",
+    "data_loss_s", "data_loss_at_least_s", "data_loss_at_most_s",
     "predicted_s", "predicted_at_least_s", "predicted_at_most_s", "spent_s", "spent_at_least_s", "spent_at_most_s",
     "budget_s", "left_s", "burn_rate", "excluded_s", "watched_s", "unmeasured_s", "reason", "source", "seal", "record",
 )  # fmt: skip
@@ -98,7 +99,8 @@ def _account_row(name: str, account: Any) -> dict[str, Any]:
 def _run_row(run: Any) -> dict[str, Any]:
     kept = ("run", "began", "ended", "verdict", "seal", "record")
     row = {"row": run.kind, "drill": inert(run.drill)} | {each: getattr(run, each) for each in kept}
-    for name, bounded in (("spent", run.consumed), ("recovery", run.recovery), ("predicted", run.predicted)):
+    known = {"spent": run.consumed, "recovery": run.recovery, "data_loss": run.data_loss, "predicted": run.predicted}
+    for name, bounded in known.items():
         if bounded is not None:
             row |= {
                 f"{name}_s": bounded.estimate_s,
