@@ -13,7 +13,7 @@ from math import inf
 from failover_drill.errors import Inconclusive, ObjectiveNotMet
 from failover_drill.facts import Population
 from failover_drill.findings import Findings, Verdict
-from failover_drill.findings_form import Span
+from failover_drill.form_figures import Span
 from failover_drill.judgements import UNSURE
 from failover_drill.slo import judge
 from failover_drill.wording import bounded, duration, share

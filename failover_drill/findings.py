@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from failover_drill.facts import Facts, Objectives
-from failover_drill.findings_form import SCHEMA, DrillForm, Findings, SelfTestForm, Verdict
+from failover_drill.findings_form import SCHEMA, DrillForm, Findings
+from failover_drill.form_instrument import SelfTestForm
+from failover_drill.form_verdict import Verdict
 from failover_drill.forms import downtime_form, recovery_form, slo_form, timeline, traffic_form
 from failover_drill.instrument import fitness
 from failover_drill.judgements import conclude, judgements

@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of findings.json, made from the dataclasses of findings_form.py.
+"""The JSON Schema (2020-12) of findings.json, made from the dataclasses of findings_form.py and form_*.py.
 
 `python -m failover_drill.findings_schema > docs/findings.schema.json` rewrites the file; a test fails while it is stale.
 """
@@ -12,12 +12,32 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from failover_drill import findings_form
+from failover_drill import (
+    findings_form,
+    form_downtime,
+    form_figures,
+    form_instrument,
+    form_recovery,
+    form_strips,
+    form_traffic,
+    form_verdict,
+)
+
+PARTS = (
+    findings_form,
+    form_verdict,
+    form_figures,
+    form_recovery,
+    form_downtime,
+    form_traffic,
+    form_strips,
+    form_instrument,
+)
 
 
 def schema() -> dict[str, Any]:
     """Return the schema. The fields' comments become descriptions; a key that is not in it is an error."""
-    for each in vars(findings_form).values():
+    for each in (each for part in PARTS for each in vars(part).values()):
         if isinstance(each, type) and is_dataclass(each):
             each.__pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)  # type: ignore[attr-defined]
     generated = TypeAdapter(findings_form.Findings).json_schema(mode="serialization")

@@ -8,23 +8,11 @@ from math import inf, isinf
 import numpy as np
 
 from failover_drill.facts import Facts, Objectives, Population
-from failover_drill.findings_form import (
-    DataLoss,
-    DowntimeForm,
-    GroupForm,
-    MilestoneForm,
-    OutageForm,
-    PopulationForm,
-    RecoveryForm,
-    RegionShare,
-    SegmentForm,
-    Series,
-    SloForm,
-    Span,
-    Timeline,
-    TrafficForm,
-    WorstClient,
-)
+from failover_drill.form_downtime import DowntimeForm, OutageForm, WorstClient
+from failover_drill.form_figures import Span
+from failover_drill.form_recovery import DataLoss, MilestoneForm, RecoveryForm, SegmentForm
+from failover_drill.form_traffic import GroupForm, PopulationForm, RegionShare, Series, Timeline, TrafficForm
+from failover_drill.form_verdict import SloForm
 from failover_drill.lost_writes import Loss
 from failover_drill.measured import LISTED, Measured, lost_in, still_open, worst_client
 from failover_drill.outages import Bounds, Outage

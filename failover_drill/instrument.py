@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from failover_drill.facts import Facts, Outcome, Population, WorkerReport
-from failover_drill.findings_form import ControlForm, InstrumentForm, Lag, SelfTestForm, WorkerForm
 from failover_drill.fold import Fold, Lens, fold
+from failover_drill.form_instrument import ControlForm, InstrumentForm, Lag, SelfTestForm, WorkerForm
 from failover_drill.outages import Outage
 from failover_drill.stats import Latencies
 from failover_drill.strand import Ints

@@ -16,7 +16,8 @@ from math import isinf
 from typing import Final, Literal
 
 from failover_drill.facts import Facts, Objectives, StepMark
-from failover_drill.findings_form import InstrumentForm, Judgement, Verdict
+from failover_drill.form_instrument import InstrumentForm
+from failover_drill.form_verdict import Judgement, Verdict
 from failover_drill.lost_writes import Loss, missing, read_backs_of
 from failover_drill.measured import Measured
 from failover_drill.outages import Bounds

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from math import inf, isinf
 
 from failover_drill.facts import Facts, Objectives, Segment
-from failover_drill.findings_form import ForecastForm, InstrumentForm, Note
+from failover_drill.findings_form import Note
+from failover_drill.form_instrument import InstrumentForm
+from failover_drill.form_recovery import ForecastForm
 from failover_drill.forms import moved
 from failover_drill.lost_writes import Loss, missing
 from failover_drill.measured import Measured, lost_in, still_open

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from failover_drill.facts import Facts
-from failover_drill.findings_form import ForecastForm, Predicted, PredictedSegment, Within
 from failover_drill.forecast import INNER, Kind, level_name
+from failover_drill.form_recovery import ForecastForm, Predicted, PredictedSegment, Within
 from failover_drill.measured import Measured
 from failover_drill.recovery import Recovery
 

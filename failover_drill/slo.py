@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import floor, inf
 
 from failover_drill.facts import Objectives
-from failover_drill.findings_form import Verdict
+from failover_drill.form_verdict import Verdict
 from failover_drill.outages import Bounds
 
 _WORST_LAST = (Verdict.MET, Verdict.INCONCLUSIVE, Verdict.MISSED)

@@ -8,7 +8,7 @@ from math import inf, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from failover_drill.findings_form import Latency
+from failover_drill.form_figures import Latency
 
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""

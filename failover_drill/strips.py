@@ -8,15 +8,8 @@ from itertools import groupby
 from typing import TypeVar
 
 from failover_drill.facts import Action, Facts, Mark, Reading, Resolution, StepMark
-from failover_drill.findings_form import (
-    ActionForm,
-    AnswerSpan,
-    AnswerStrip,
-    DnsForm,
-    MonitorSpan,
-    MonitorStrip,
-    StepForm,
-)
+from failover_drill.findings_form import ActionForm, StepForm
+from failover_drill.form_strips import AnswerSpan, AnswerStrip, DnsForm, MonitorSpan, MonitorStrip
 from failover_drill.recovery import AUTHORITY, last_switched, mark_of, start_of, switched
 
 Row = TypeVar("Row")

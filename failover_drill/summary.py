@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from failover_drill.findings_form import DataLoss, Findings, ForecastForm, RecoveryForm, SloForm
+from failover_drill.findings_form import Findings
+from failover_drill.form_recovery import DataLoss, ForecastForm, RecoveryForm
+from failover_drill.form_verdict import SloForm
 from failover_drill.judgements import BUDGET, LOSS, RECOVERY
 from failover_drill.wording import bounded, bounds, duration, held_against, period, share
 

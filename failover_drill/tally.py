@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from failover_drill.facts import ClockAnchor, Outcome, Population, SampleNames, SampleRecords
-from failover_drill.findings_form import Availability, Latency
+from failover_drill.form_figures import Availability, Latency
 from failover_drill.stats import BINS, Counts, Latencies, bins_of, wilson
 from failover_drill.strand import Ints
 

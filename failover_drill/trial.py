@@ -12,7 +12,7 @@ from statistics import median
 
 from failover_drill.facts import Population
 from failover_drill.findings import Findings
-from failover_drill.findings_form import OutageForm
+from failover_drill.form_downtime import OutageForm
 
 S = 1_000_000_000
 HARD = ("refused", "503", "hang", "reset", "wrong content")

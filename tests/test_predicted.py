@@ -6,8 +6,8 @@ import pytest
 
 from failover_drill.facts import Action, ActionOutcome, Facts, Mark, Milestone, Objectives
 from failover_drill.findings import analyse
-from failover_drill.findings_form import ForecastForm
 from failover_drill.forecast import Delays, Kind, ProfileSettings, forecast
+from failover_drill.form_recovery import ForecastForm
 from failover_drill.predicted import kind_of
 from failover_drill.summary import summary_lines
 from tests.histories import MS, S, facts, strip

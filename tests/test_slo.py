@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover_drill.facts import Objectives
-from failover_drill.findings_form import Verdict
+from failover_drill.form_verdict import Verdict
 from failover_drill.slo import Budget, burn_rate, judge, worst
 from failover_drill.stats import samples_to_prove
 
