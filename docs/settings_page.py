@@ -14,7 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.settings_meaning import MEANING
-from failover_drill.settings import AzureRegion, AzureTarget, LocalTarget, MixTable, PathTable, Settings
+from failover_drill.settings import Settings
+from failover_drill.settings_tables import MixTable, PathTable
+from failover_drill.settings_targets import AzureRegion, AzureTarget, LocalTarget
 
 HEAD = """\
 <!-- Made by `python -m docs.settings_page > docs/settings.md`. Do not edit: change docs/settings_meaning.py or the models. -->

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from failover_drill.settings import AbortTable
+from failover_drill.settings_tables import AbortTable
 
 
 @dataclass(frozen=True, slots=True)

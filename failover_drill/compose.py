@@ -40,8 +40,9 @@ from failover_drill.preflight import NOTHING, admission, readiness, refuse_if_un
 from failover_drill.reports import write_reports
 from failover_drill.restoration import World
 from failover_drill.samples import archive
-from failover_drill.settings import Settings, TrafficTable, status_ranges
+from failover_drill.settings import Settings
 from failover_drill.settings_shown import shown
+from failover_drill.settings_tables import TrafficTable, status_ranges
 from failover_drill.target import DataProbe, Target
 from failover_drill.traffic import TrafficPlan
 from failover_drill.undo import Limits

@@ -11,7 +11,8 @@ import typer
 from failover_drill import settings
 from failover_drill.discretion import shown
 from failover_drill.errors import SettingsError
-from failover_drill.settings import AzureTarget, Settings
+from failover_drill.settings import Settings
+from failover_drill.settings_targets import AzureTarget
 
 SettingsFile = Annotated[Path, typer.Option("--settings", metavar="FILE", help="the settings to read")]
 DRILL_TOML = Path("drill.toml")

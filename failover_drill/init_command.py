@@ -19,7 +19,8 @@ from failover_drill import discovered
 from failover_drill.discovered import Endpoint, Profile, Sight
 from failover_drill.errors import SettingsError
 from failover_drill.new_suite import shipped, write
-from failover_drill.settings import AzureTarget, check_azure, load
+from failover_drill.settings import check_azure, load
+from failover_drill.settings_targets import AzureTarget
 from failover_drill.target import group_name
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pytest_bdd.steps import step_function_context_registry
 
 from failover_drill.errors import DrillError
 from failover_drill.phrases import nearest
-from failover_drill.settings import AzureTarget
+from failover_drill.settings_targets import AzureTarget
 
 if TYPE_CHECKING:
     from failover_drill.compose import Run

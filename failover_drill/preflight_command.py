@@ -25,7 +25,8 @@ from rich.table import Table
 from failover_drill import preflight_profile, preflight_regions, preflight_writes
 from failover_drill.errors import DrillError, SettingsError
 from failover_drill.preflight_seen import Level, Line, Seen
-from failover_drill.settings import LocalTarget, Settings, load
+from failover_drill.settings import Settings, load
+from failover_drill.settings_targets import LocalTarget
 
 if TYPE_CHECKING:
     from failover_drill.adapters.estate import Control

@@ -1,4 +1,4 @@
-"""The kinds of value that a target is described with: what each must look like, and what is said where it does not. Pure."""
+"""The kinds of value that drill.toml holds: what each must look like, and what is said where it does not. Pure."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def _address(text: str) -> str:
 _CLOUD = f"{'|'.join(CLOUDS)}|{HTTPS_URL}"
 _CLOUD_RIGHT = 'must be "public", "china", "usgovernment" or the https:// URL of a Resource Manager'
 
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+PlainPath = Annotated[str, Field(pattern=r"^/\S*$")]
 SubscriptionId = Annotated[
     str,
     AfterValidator(_like(GUID, 'must be the id of a subscription, such as "00000000-0000-0000-0000-000000000000"')),

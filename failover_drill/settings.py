@@ -13,29 +13,26 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError
 
-from failover_drill import blocked_times
 from failover_drill.errors import SettingsError
-from failover_drill.facts import Objectives, Population
+from failover_drill.facts import Objectives
 from failover_drill.notify import CHANNELS, NotifyTable
-from failover_drill.setting_types import (
-    Address,
-    Audience,
-    Cloud,
-    HostName,
-    HttpsUrl,
-    NameServer,
-    ProbePath,
-    ResourceName,
-    SlotName,
-    SubscriptionId,
-    VariableName,
+from failover_drill.settings_tables import (
+    AbortTable,
+    CalendarTable,
+    DrillTable,
+    ObjectivesTable,
+    SafetyTable,
+    Table,
+    TrafficTable,
+    WaitTable,
+    WatchTable,
 )
-from failover_drill.target import DataProbe, Target
+from failover_drill.settings_targets import AzureTarget, LocalTarget, TargetTable
+from failover_drill.target import Target
 
 ENVIRONMENT_PREFIX = "FAILOVER_DRILL__"
 WORDS = {  # for people who know TOML and not pydantic
@@ -44,285 +41,6 @@ WORDS = {  # for people who know TOML and not pydantic
     "model_type": "should be a table",
     "mapping_type": "should be a table",
 }
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Share = Annotated[float, Field(ge=0, le=100)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
-Path_ = Annotated[str, Field(pattern=r"^/\S*$")]
-
-
-def status_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Read "200-399,404" as ((200, 399), (404, 404)).
-
-    Raises ValueError where the text is not of that form or a status is not one.
-    """
-    found = []
-    for part in text.split(","):
-        match = re.fullmatch(r"([1-5]\d\d)(?:-([1-5]\d\d))?", part.strip())
-        if match is None or int(match[1]) > int(match[2] or match[1]):
-            raise ValueError('must be statuses and ranges such as "200-399,404"')
-        found.append((int(match[1]), int(match[2] or match[1])))
-    return tuple(found)
-
-
-class Table(BaseModel):
-    """One table of drill.toml. An unknown key is an error: a misspelt limit must not be no limit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
-
-
-class DrillTable(Table):
-    """[drill]: what the names of runs begin with, the playbook's following, and where they are kept."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "proseware"
-    reports: str = "reports"
-    target: str = "local"
-
-
-class ObjectivesTable(Table):
-    """[objectives]: what a drill is judged against. Shares in percent, as people write them."""
-
-    availability: Annotated[float, Field(gt=0, lt=100)] = 99.9
-    window_days: Annotated[float, Field(gt=0, le=366)] = 30
-    rto_s: Seconds = 60
-    rpo_s: Seconds | None = None
-    drill_share: Annotated[float, Field(gt=0, le=100)] = 10
-    stabilisation_s: Seconds = 10
-    judged: Annotated[tuple[Literal["fresh", "keepalive", "sticky"], ...], Field(min_length=1)] = ("fresh", "keepalive")
-
-    def values(self) -> Objectives:
-        """Return them as fractions and seconds."""
-        return Objectives(
-            availability=self.availability / 100,
-            window_s=self.window_days * 86_400,
-            rto_s=self.rto_s,
-            rpo_s=self.rpo_s,
-            drill_share=self.drill_share / 100,
-            stabilisation_s=self.stabilisation_s,
-            judged=tuple(Population[name.upper()] for name in self.judged),
-        )
-
-
-class PathTable(Table):
-    """One path that users ask for, and how often beside the others."""
-
-    path: Path_ = "/"
-    weight: Annotated[float, Field(gt=0)] = 1
-
-
-class MixTable(Table):
-    """[traffic.mix]: the share of each client population, in percent."""
-
-    fresh: Share = 70
-    keepalive: Share = 25
-    sticky: Share = 5
-
-    @model_validator(mode="after")
-    def whole(self) -> MixTable:
-        if abs(self.fresh + self.keepalive + self.sticky - 100) > 1e-6:
-            raise ValueError("fresh, keepalive and sticky must sum to 100")
-        return self
-
-
-class TrafficTable(Table):
-    """[traffic]: the synthetic users."""
-
-    rate: Annotated[float, Field(gt=0, le=20_000)] = 100
-    mix: MixTable = MixTable()
-    caches: Annotated[int, Field(ge=1, le=1000)] = 50
-    lanes: Annotated[int, Field(ge=1, le=10_000)] = 100
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    timeout_s: Seconds = 5
-    slow_s: Seconds = 1
-    settle_s: Seconds = 5
-    method: Literal["GET", "HEAD", "POST"] = "GET"
-    paths: tuple[PathTable, ...] = (PathTable(),)
-    expect_status: str = "200-399"
-    expect_content: str = ""
-    region_header: str = "X-Region"
-    ttl_floor_s: Annotated[float, Field(ge=0, le=86_400)] = 0
-    ttl_overstay_s: Annotated[float, Field(ge=0, le=86_400)] = 0
-    control_url: str = ""
-    seed: int = 1
-    locustfile: str = ""
-    """A locustfile of your own that holds ours: its users run beside the measured ones."""
-    own_users: Annotated[int, Field(ge=0, le=100_000)] = 1
-    """How many users of your own classes there are."""
-
-    @field_validator("expect_status")
-    @classmethod
-    def ranges(cls, text: str) -> str:
-        status_ranges(text)
-        return text
-
-
-class WatchTable(Table):
-    """[watch]: how often DNS and the monitor are looked at, and how long one look may take."""
-
-    dns_interval_s: Seconds = 0.2
-    monitor_interval_s: Seconds = 1
-    timeout_s: Seconds = 2
-
-
-class WaitTable(Table):
-    """[wait]: how long the drill waits for each thing before it says that it did not happen."""
-
-    confirm_s: Seconds = 60
-    serve_s: Seconds = 60
-    complete_s: Seconds = 120
-    restore_s: Seconds = 120
-    poll_s: Seconds = 0.1
-
-
-class SafetyTable(Table):
-    """[safety]: what must be so before anything is changed (docs/safety.md)."""
-
-    subscriptions: tuple[SubscriptionId, ...] = ()
-    kill_switch: str = "STOP-DRILLS"
-    lock: Literal["tag", "local"] = "tag"
-    lock_s: Annotated[float, Field(ge=60, le=86_400)] = 7_200
-    lock_settle_s: Annotated[float, Field(ge=0, le=60)] = 2
-    check_rights: bool = True
-    doubt_s: Annotated[float, Field(ge=0, le=600)] = 10
-    patience_s: Annotated[float, Field(ge=0, le=86_400)] = 3_600
-
-
-class CalendarTable(Table):
-    """[calendar]: when no drill may start."""
-
-    timezone: str = "UTC"
-    blocked_dates: tuple[str, ...] = ()
-    blocked_windows: tuple[str, ...] = ()
-
-    @field_validator("timezone")
-    @classmethod
-    def known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError('must be a time zone such as "UTC" or "Europe/Berlin"') from None
-        return name
-
-    @field_validator("blocked_dates")
-    @classmethod
-    def spans(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        for text in texts:
-            blocked_times.span(text)
-        return texts
-
-    @field_validator("blocked_windows")
-    @classmethod
-    def windows(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        for text in texts:
-            blocked_times.window(text)
-        return texts
-
-
-class AbortTable(Table):
-    """[abort]: what ends a drill early, its undo beginning at once. Absent: no such limit. Shares in percent."""
-
-    availability_below: Annotated[float, Field(gt=0, le=100)] | None = None
-    availability_for_s: Seconds = 10
-    recovery_longer_than_s: Seconds | None = None
-    budget_above: Annotated[float, Field(gt=0)] | None = None
-
-
-class ProbedTarget(Table):
-    """Any [target.NAME]: its data probe, PUT `data_probe`/KEY and GET `data_probe`?prefix=TEXT. An empty path: none."""
-
-    data_probe: ProbePath = ""
-    """The path at which the app takes and lists writes; "" for none."""
-    data_probe_rate: Annotated[float, Field(gt=0, le=100)] = 10
-    """Writes per second."""
-    data_probe_token_variable: VariableName = ""
-    """The environment variable that holds a bearer token for both; "" for none."""
-    rpo_s: Seconds | None = None
-    """The data loss allowed here, instead of what [objectives] says for every target."""
-
-    @property
-    def probe(self) -> DataProbe | None:
-        if not self.data_probe:
-            return None
-        return DataProbe(self.data_probe, self.data_probe_rate, self.data_probe_token_variable)
-
-
-class LocalTarget(ProbedTarget):
-    """[target.NAME] with kind = "local": the harness starts the local estate itself, as [estate] says."""
-
-    kind: Literal["local"] = "local"
-    data_probe: ProbePath = "/data"
-    """The path at which the app takes and lists writes; "" for none."""
-
-
-class AzureRegion(Table):
-    """[target.NAME.primary] and [.secondary]: one web app, or a deployment slot of it, and its endpoint in the profile."""
-
-    app: ResourceName
-    resource_group: ResourceName
-    endpoint: ResourceName
-    """The name of the app's endpoint in the profile."""
-    slot: SlotName = ""
-    """The deployment slot that the endpoint leads to; "" for the app's own, production."""
-    address: Address = ""
-    """Where the region's front end listens, for estates whose names the system does not resolve; "" for Azure."""
-
-
-class AzureTarget(ProbedTarget):
-    """[target.NAME] with kind = "azure": a pair of web apps behind a Traffic Manager profile."""
-
-    kind: Literal["azure"]
-    subscription_id: SubscriptionId
-    profile: ResourceName
-    """The name of the Traffic Manager profile."""
-    profile_resource_group: ResourceName
-    public_host: HostName
-    """The name that users ask for: the custom domain, or the profile's own name."""
-    primary: AzureRegion
-    secondary: AzureRegion
-    scheme: Literal["http", "https"] = "https"
-    port: Port | None = None
-    """Where users connect; the scheme's usual port where it is left out."""
-    health_path: Path_ = "/health"
-    resolvers: Mapping[str, NameServer] = Field(default_factory=dict)
-    """Name servers that users have, by a name of your choice: watched, and asked by the synthetic users."""
-    authorities: tuple[NameServer, ...] = ()
-    """The name servers that answer for the profile; found by DNS where they are left out."""
-    cloud: Cloud = "public"
-    """"public", "china", "usgovernment", or the URL of a Resource Manager."""
-    authority: HttpsUrl = ""
-    """Where tokens come from; "" is the cloud's own, for a URL as cloud azure-identity's (AZURE_AUTHORITY_HOST)."""
-    audience: Audience = ""
-    """What tokens are asked for; "" is the cloud's own, for a URL as cloud that URL."""
-    ca_file: str | None = None
-    """PEM file of the CA that control plane, identity and public host have their certificates of; absent: the usual ones."""
-    time_scale: Annotated[float, Field(gt=0)] = 1
-    """What a local estate divides its delays by; 1 on Azure."""
-
-    @model_validator(mode="after")
-    def a_pair(self) -> AzureTarget:
-        one, other = self.primary, self.secondary
-        if one.endpoint.lower() == other.endpoint.lower():
-            raise ValueError(f"primary and secondary have the same endpoint, {one.endpoint}")
-        if _place(one) == _place(other):
-            raise ValueError(f"primary and secondary are the same app, {one.app}")
-        return self
-
-
-def check_azure(given: Mapping[str, Any]) -> None:
-    """Raise SettingsError, in one line, where a key that is *given* for an Azure target has a wrong value."""
-    try:
-        AzureTarget.model_validate({"kind": "azure", **given})
-    except ValidationError as error:
-        wrong = [_explain_one(dict(e)) for e in error.errors(include_url=False) if e["type"] != "missing"]
-        if wrong:
-            raise SettingsError("; ".join(wrong)) from None
-
-
-def _place(region: AzureRegion) -> tuple[str, str, str]:
-    return region.resource_group.lower(), region.app.lower(), region.slot.lower()
-
-
-TargetTable = Annotated[LocalTarget | AzureTarget, Field(discriminator="kind")]
 
 
 class Settings(Table):
@@ -396,6 +114,16 @@ def runs_kept(asked: Path | None, file: Path = Path("drill.toml")) -> Path:
     if not isinstance(found, str):
         raise SettingsError(f"{file}: drill.reports = {found!r}: should be the path of a directory")
     return Path(found)
+
+
+def check_azure(given: Mapping[str, Any]) -> None:
+    """Raise SettingsError, in one line, where a key that is *given* for an Azure target has a wrong value."""
+    try:
+        AzureTarget.model_validate({"kind": "azure", **given})
+    except ValidationError as error:
+        wrong = [_explain_one(dict(e)) for e in error.errors(include_url=False) if e["type"] != "missing"]
+        if wrong:
+            raise SettingsError("; ".join(wrong)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from failover_drill.adapters.credentials import cloud_of
 from failover_drill.adapters.estate import Control, EstateProcess, read_ready, target_of
 from failover_drill.adapters.reach import check_ca_file
 from failover_drill.errors import SettingsError
-from failover_drill.settings import AzureRegion, AzureTarget, LocalTarget, Settings
+from failover_drill.settings import Settings
+from failover_drill.settings_targets import AzureRegion, AzureTarget, LocalTarget
 from failover_drill.target import Region, Role, Target
 
 

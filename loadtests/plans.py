@@ -30,7 +30,8 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
     """Return what drill.toml in the working directory says of the traffic; nothing where there is none."""
     if not _SETTINGS.exists():
         return {}
-    from failover_drill.settings import load, status_ranges
+    from failover_drill.settings import load
+    from failover_drill.settings_tables import status_ranges
 
     traffic = load(_SETTINGS, environ).traffic
     return {

@@ -11,7 +11,8 @@ import pytest
 from failover_drill.abort import Conditions, Seen, breach, conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.guards import STOP_TAG
-from failover_drill.settings import AbortTable, Settings
+from failover_drill.settings import Settings
+from failover_drill.settings_tables import AbortTable
 from failover_drill.target import Target
 from failover_drill.targets import open_target
 from failover_drill.undo import LOCK_TAG

@@ -16,7 +16,7 @@ from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.credentials import Cloud, cloud_of
 from failover_drill.errors import PlatformError, SettingsError
 from failover_drill.guards import signed_in
-from failover_drill.settings import AzureTarget
+from failover_drill.settings_targets import AzureTarget
 from failover_drill.target import Target
 from failover_drill.targets import azure_target
 from tests.stage import COLD, Estate, estate

@@ -20,7 +20,8 @@ from failover_drill.guards import ALLOWED, ALLOWED_TAG, STOP_TAG, Consent, group
 from failover_drill.lock import Lock, alone_here
 from failover_drill.platform import Permission
 from failover_drill.preflight import rehearse
-from failover_drill.settings import CalendarTable, SafetyTable, Settings
+from failover_drill.settings import Settings
+from failover_drill.settings_tables import CalendarTable, SafetyTable
 from failover_drill.target import Target, group_name, resource_name
 from failover_drill.targets import open_target
 from failover_drill.undo import LOCK_TAG

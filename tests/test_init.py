@@ -16,7 +16,8 @@ import tomlkit
 from failover_drill.discovered import App, Endpoint, Profile, Sight, door, hosts, region_table, why_none
 from failover_drill.errors import SettingsError
 from failover_drill.init_command import Wishes, chosen, pair_of, target_table, with_target, written
-from failover_drill.settings import AzureTarget, load
+from failover_drill.settings import load
+from failover_drill.settings_targets import AzureTarget
 from tests.stage import ROOT, Estate, estate
 from tests.test_credentials import described, managed_identity
 

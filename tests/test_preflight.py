@@ -26,7 +26,9 @@ from failover_drill.predict import Foreteller, foretell
 from failover_drill.preflight_command import CHECKS, judged
 from failover_drill.preflight_reading import look
 from failover_drill.preflight_seen import Level, Line, Seen
-from failover_drill.settings import LocalTarget, ObjectivesTable, Settings
+from failover_drill.settings import Settings
+from failover_drill.settings_tables import ObjectivesTable
+from failover_drill.settings_targets import LocalTarget
 from failover_drill.target import Role
 from tests.stage import ROOT, Estate, estate
 

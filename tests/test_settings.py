@@ -10,7 +10,9 @@ import tomlkit
 
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Population
-from failover_drill.settings import AzureTarget, Settings, load, runs_kept, status_ranges
+from failover_drill.settings import Settings, load, runs_kept
+from failover_drill.settings_tables import status_ranges
+from failover_drill.settings_targets import AzureTarget
 from failover_drill.target import DataProbe
 from tests.test_target import a_target
 
