@@ -333,7 +333,7 @@ def test_an_app_scaled_below_standard_is_stopped_for_traffic_manager(estate: Run
     endpoint = f"{estate.profile}/azureEndpoints/westus3"
     try:
         estate.arm("PUT", plan, {**before, "sku": {"name": "B1", "tier": "Basic"}})
-        until(lambda: estate.arm("GET", endpoint).json["properties"]["endpointMonitorStatus"] == "Stopped", 20)
+        until(lambda: estate.arm("GET", endpoint).json["properties"]["endpointMonitorStatus"] == "Stopped")
     finally:
         estate.arm("PUT", plan, before)
 
