@@ -36,6 +36,9 @@ PUBLIC_AUDIENCES = frozenset(
 )
 
 
+CHOICES = ("client_id", "object_id", "principal_id", "mi_res_id", "msi_res_id")  # of a user-assigned identity
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The one principal of an estate, and what it proves itself with."""
@@ -223,8 +226,8 @@ class Issuer:
         resource = request.query.get("resource")
         if not resource:
             return refuse(400, "The resource query parameter is missing.")
-        chosen = request.query.get("client_id") or request.query.get("object_id") or request.query.get("principal_id")
-        if chosen and chosen.lower() not in {self.who.client_id, self.who.object_id}:
+        asked_for = [request.query[key].lower() for key in CHOICES if request.query.get(key)]
+        if any(one not in {self.who.client_id, self.who.object_id} for one in asked_for):
             return refuse(
                 400,
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId",

@@ -110,6 +110,7 @@ def test_a_token_for_something_else_is_not_for_arm(estate: Running) -> None:
         ("api-version=2019-08-01", {"X-IDENTITY-HEADER": "{header}"}, 400),
         ("resource=r", {"X-IDENTITY-HEADER": "{header}"}, 400),
         ("api-version=2019-08-01&resource=r&client_id=nobody", {"X-IDENTITY-HEADER": "{header}"}, 400),
+        ("api-version=2019-08-01&resource=r&mi_res_id=/subscriptions/s/none", {"X-IDENTITY-HEADER": "{header}"}, 400),
         ("api-version=2019-08-01&resource=r&client_id={client}", {"X-IDENTITY-HEADER": "{header}"}, 200),
     ],
 )
