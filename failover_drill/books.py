@@ -148,8 +148,8 @@ def _period_forms(reports: Path, since: str | None, until: str | None, slo: Path
     return {
         ".html": lambda: compliance_html(books, remarks),
         ".md": lambda: compliance_markdown(books, remarks),
-        ".json": lambda: compliance_json(books),
-        ".csv": lambda: compliance_csv(books),
+        ".json": lambda: compliance_json(books, remarks),
+        ".csv": lambda: compliance_csv(books, remarks),
     }
 
 
@@ -283,4 +283,5 @@ def slo_write(
     file: Annotated[Path, typer.Option("--settings", metavar="FILE", help="the settings to read")] = Path("drill.toml"),
 ) -> None:
     """Print the objectives of drill.toml as an OpenSLO document."""
-    typer.echo(openslo.write(settings.load(file).objectives.values(), name, service), nl=False)
+    read = settings.load(file)
+    typer.echo(openslo.write(read.objectives_of(read.drill.target), name, service), nl=False)

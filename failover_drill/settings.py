@@ -63,6 +63,11 @@ class Settings(Table):
         own = self.objectives.values()
         return own if target.rpo_s is None else replace(own, rpo_s=target.rpo_s)
 
+    def objectives_of(self, target: str) -> Objectives:
+        """Return the same by the name of its [target.NAME]."""
+        own, table = self.objectives.values(), self.target.get(target)
+        return own if table is None or table.rpo_s is None else replace(own, rpo_s=table.rpo_s)
+
     def for_playbook(self, name: str) -> Settings:
         """Return the settings of one playbook's drills, named after it: runs are compared with their like."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)

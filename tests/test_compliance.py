@@ -107,8 +107,22 @@ def test_an_empty_period_says_so() -> None:
     assert none.objectives == ()
     assert "NOTHING MEASURED" in compliance_html(none)
     assert "NOTHING MEASURED" in compliance_markdown(none)
-    assert json.loads(compliance_json(none))["objectives"] == []
-    assert len(compliance_csv(none).splitlines()) == 1
+    plain = json.loads(compliance_json(none, ["one torn run"]))
+    (said, other) = plain["remarks"]
+    assert (plain["objectives"], other) == ([], "one torn run")
+    assert (
+        said == "nothing measured: no run and no recorded incident lies in this period, so nothing can be said about it"
+    )
+    rows = list(DictReader(StringIO(compliance_csv(none, ["one torn run"]))))
+    assert [(row["row"], row["reason"]) for row in rows] == [("remark", said), ("remark", "one torn run")]
+
+
+def test_few_runs_are_called_neither_steady_nor_changed() -> None:
+    """Before a change could be called, the report says that it cannot tell; then it says that there was none."""
+    few, enough = (comply(runs(count), (), FIRST, FIRST + 30 * DAY) for count in (9, 10))
+    assert "too few runs to tell" in compliance_html(few)
+    assert "none beyond noise" not in compliance_html(few)
+    assert "none beyond noise" in compliance_html(enough)
 
 
 def test_an_incident_that_no_account_charges_is_said() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import typer
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from failover_drill import openslo
+from failover_drill import books, openslo
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Objectives
 
@@ -52,6 +56,18 @@ def test_the_service_is_read_too() -> None:
     assert openslo.read_with_service(text, "slo.yaml") == ("www.proseware.example", Objectives())
     with pytest.raises(SettingsError, match=r"slo.yaml, spec.service: is missing"):
         openslo.read_with_service(text.replace("service: www.proseware.example", "service: ''"), "slo.yaml")
+
+
+def test_the_objectives_of_the_drilled_target_are_written(tmp_path: Path) -> None:
+    """`slo write` takes the data loss objective from the target that drill.toml drills, where it has one of its own."""
+    file = tmp_path / "drill.toml"
+    file.write_text(
+        '[drill]\ntarget = "shop"\n[objectives]\nrpo_s = 60\n[target.shop]\nkind = "local"\nrpo_s = 15\n', "utf-8"
+    )
+    app = typer.Typer()
+    books.register(app)
+    written = CliRunner().invoke(app, ["slo", "write", "shop", "--settings", str(file)], catch_exceptions=False).stdout
+    assert openslo.read(written, "slo.yaml").rpo_s == 15
 
 
 def test_what_is_written_has_the_form_of_openslo() -> None:

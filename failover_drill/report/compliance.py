@@ -20,8 +20,9 @@ from failover_drill.report.ink import DARK, LIGHT, frame, paint
 from failover_drill.report.markdown import cell
 from failover_drill.report.rows import inert
 from failover_drill.report.template import environment
-from failover_drill.trend import Trend
+from failover_drill.trend import LEAST_RUNS, Trend
 
+FEWEST = 2 * LEAST_RUNS  # before a change can be called
 DAYS = {"hours": "%H:%M", "hourmin": "%H:%M", "minutes": "%H:%M", "days": "%d %b", "months": "%b %Y", "years": "%Y"}
 COLUMNS = (
     "row", "service", "objective", "window_s", "time_scale", "drill", "run", "began", "ended", "verdict",
@@ -57,9 +58,9 @@ def compliance_markdown(books: Compliance, remarks: Sequence[str] = ()) -> str:
     return made.get_template("compliance.md.j2").render(**_told(books, remarks))
 
 
-def compliance_json(books: Compliance) -> str:
-    """Return the books as JSON: seconds, epoch seconds, fractions."""
-    plain = asdict(books)
+def compliance_json(books: Compliance, remarks: Sequence[str] = ()) -> str:
+    """Return the books as JSON: seconds, epoch seconds, fractions. An empty period says so in its remarks."""
+    plain = asdict(books) | {"remarks": _remarks(books, remarks)}
     for told, each in zip(plain["objectives"], books.objectives, strict=True):
         for name, account in (("period", each.period), ("window", each.window)):
             told[name] |= {"verdict": account.verdict}
@@ -70,8 +71,8 @@ def compliance_json(books: Compliance) -> str:
     return json.dumps({"schema": "failover-drill/compliance/1", **plain}, indent=1, allow_nan=False) + "\n"
 
 
-def compliance_csv(books: Compliance) -> str:
-    """Return a row for each account, run, incident and exclusion; numbers exact, an unknown one empty."""
+def compliance_csv(books: Compliance, remarks: Sequence[str] = ()) -> str:
+    """Return a row for each account, run, incident, exclusion and remark; numbers exact, an unknown one empty."""
     text = io.StringIO()
     writer = comma_separated.DictWriter(text, COLUMNS)
     writer.writeheader()
@@ -86,7 +87,22 @@ def compliance_csv(books: Compliance) -> str:
         for entry in listed:
             row = {"row": kind, "began": entry.began, "ended": entry.ended, "service": inert(entry.service)}
             writer.writerow(row | {"reason": inert(entry.reason), "source": inert(entry.source)})
+    for remark in _remarks(books, remarks):
+        writer.writerow({"row": "remark", "reason": inert(remark)})
     return text.getvalue()
+
+
+def nothing(books: Compliance) -> str:
+    """Say of a period that nothing was measured in it, and why; "" where something was."""
+    if books.objectives:
+        return ""
+    if books.incidents:
+        return "no run lies in this period, and of the services of its incidents no objective is known"
+    return "no run and no recorded incident lies in this period, so nothing can be said about it"
+
+
+def _remarks(books: Compliance, remarks: Sequence[str]) -> list[str]:
+    return [*([f"nothing measured: {nothing(books)}"] if nothing(books) else []), *remarks]
 
 
 def _account_row(name: str, account: Any) -> dict[str, Any]:
@@ -129,6 +145,9 @@ def _told(books: Compliance, remarks: Sequence[str]) -> Mapping[str, Any]:
     return {
         "b": books,
         "remarks": remarks,
+        "nothing": nothing(books),
+        "fewest": FEWEST,
+        "told_apart": any(len(trend.values_s) >= FEWEST for trend in books.trends),
         "signs": SIGNS,
         "called": [(trend, change) for trend in books.trends for change in trend.changes],
         "records": [run for objective in books.objectives for run in objective.runs],
