@@ -116,6 +116,9 @@ SAMPLE_DTYPE = np.dtype(
 )
 assert SAMPLE_DTYPE.itemsize == 32
 
+UNPLANNED_LANE = 65535
+"""The lane of requests that nobody had scheduled, of user classes that are not ours; the plan's lanes are below."""
+
 SampleRecords = np.ndarray[tuple[int], np.dtype[np.void]]
 """A 1-d array of `SAMPLE_DTYPE`."""
 

@@ -28,6 +28,7 @@ import numpy as np
 from failover_drill.errors import JournalError
 from failover_drill.facts import (
     SAMPLE_DTYPE,
+    UNPLANNED_LANE,
     ClockAnchor,
     Population,
     SampleNames,
@@ -37,15 +38,14 @@ from failover_drill.facts import (
 )
 
 RECORD = struct.Struct("<qIIHHHHBBBBBBH")
-assert RECORD.size == SAMPLE_DTYPE.itemsize
+_REST = struct.Struct("<HHHHBBBBBBH")  # a record without its times
+UNPLANNED = struct.Struct("<qII16s")  # when it was sent, 0, how long it took in µs, and `Recorder.unplanned_rest`
+assert RECORD.size == UNPLANNED.size == SAMPLE_DTYPE.itemsize
 _COUNTS = struct.Struct("<8q")  # written_ns, scheduled, recorded, Locust's requests and failures, unsent, offset, bound
-_ROOM = 8192  # records held in one piece,
+ROOM = 8192  # records held in one piece,
 _MOST_WAITING = 64  # and pieces waiting for the disk: 16 MB at most
 _MOST_NAMES = 255  # an index into a table of names is one byte
-_LATEST_US = 2**32 - 1
-_SIZE = RECORD.size
-_KEEPALIVE = int(Population.KEEPALIVE)
-UNPLANNED_LANE = 65535  # the plan's lanes are below
+LATEST_US = 2**32 - 1
 _SCHEMA = 1
 
 
@@ -107,8 +107,9 @@ class Recorder:
         run_dir.mkdir(parents=True, exist_ok=True)
         self.path = run_dir / f"{kind}-{worker}.bin"
         self._header = self.path.with_suffix(".json")
-        self._buffer = bytearray(RECORD.size * _ROOM)
+        self._buffer = bytearray(RECORD.size * ROOM)
         self._held = 0
+        self.unplanned: list[bytes] = []  # records of requests that nobody had scheduled: counted when they are taken
         self.closed = False
         self._explained = SampleNames(regions=())
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -131,7 +132,7 @@ class Recorder:
         flags: int,
     ) -> None:
         """Add one sample. Region, address and path are indices taken from this recorder's tables."""
-        if self._held == _ROOM:
+        if self._held == ROOM:
             self.take()
         # rounded apart: sent no later, and done no earlier than it was, so that bounds made of them hold to the nanosecond
         late = (sent_ns - intended_ns) // 1000
@@ -140,8 +141,8 @@ class Recorder:
             self._buffer,
             self._held * RECORD.size,
             intended_ns,
-            late if 0 <= late <= _LATEST_US else (0 if late < 0 else _LATEST_US),
-            took if 0 <= took <= _LATEST_US else (0 if took < 0 else _LATEST_US),
+            late if 0 <= late <= LATEST_US else (0 if late < 0 else LATEST_US),
+            took if 0 <= took <= LATEST_US else (0 if took < 0 else LATEST_US),
             lane & 0xFFFF,
             resolver & 0xFFFF,
             status & 0xFFFF,
@@ -157,20 +158,14 @@ class Recorder:
         self._held += 1
         self.recorded += 1
 
-    def add_unplanned(self, done_ns: int, took_ms: float, status: int, outcome: int, region: int, path: int) -> None:
-        """Add one sample of a request that nobody had scheduled: of user classes that are not ours. It counts as scheduled."""
-        if self._held == _ROOM:
-            self.take()
-        sent_ns = done_ns - int(took_ms * 1e6)
-        took_us = int(took_ms * 1e3) + 1  # rounded up: bounds only widen
-        RECORD.pack_into(
-            self._buffer, self._held * _SIZE, sent_ns, 0,
-            took_us if took_us <= _LATEST_US else _LATEST_US, UNPLANNED_LANE, 0, status & 0xFFFF, self.worker,
-            outcome, _KEEPALIVE, region, 0, path, 0, 0,
-        )  # fmt: skip
-        self._held += 1
-        self.recorded += 1
-        self.scheduled += 1
+    def unplanned_rest(self, status: int, outcome: int, region: int, path: int) -> bytes:
+        """Return all but the times of a sample that nobody had scheduled: of user classes that are not ours.
+
+        Many samples share it. Who records such adds records packed by `UNPLANNED` to `unplanned`, and calls `take` where
+        there are `ROOM` of them: a call less per request.
+        """
+        keepalive = Population.KEEPALIVE
+        return _REST.pack(UNPLANNED_LANE, 0, status & 0xFFFF, self.worker, outcome, keepalive, region, 0, path, 0, 0)
 
     def flush(self) -> bool:
         """Write what is held. False where that failed: it stays held, for the next time."""
@@ -179,14 +174,21 @@ class Recorder:
 
     def take(self) -> None:
         """Set aside what is held, for `write`; cheap. Where too much waits already, it is lost, and counted."""
-        if not self._held:
-            return
+        if self._held:
+            self._set_aside(bytes(memoryview(self._buffer)[: self._held * RECORD.size]))
+            self._held = 0
+        if self.unplanned:
+            self.scheduled += len(self.unplanned)
+            self.recorded += len(self.unplanned)
+            self._set_aside(b"".join(self.unplanned))
+            self.unplanned.clear()
+
+    def _set_aside(self, piece: bytes) -> None:
         if len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(bytes(memoryview(self._buffer)[: self._held * RECORD.size]))
+            self._waiting.append(piece)
         else:
-            self.recorded -= self._held
-            self.lost += self._held
-        self._held = 0
+            self.recorded -= len(piece) // RECORD.size
+            self.lost += len(piece) // RECORD.size
 
     def write(self) -> bool:
         """Write what was set aside: first the header, which the records need, then the records, a write for each chunk.

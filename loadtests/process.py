@@ -46,7 +46,8 @@ class LoadProcess:
         anchor = now_anchor()
         self.plan = plan
         self._environment = environment
-        self._earlier = self._seen = (0, 0)  # Locust's totals before its last start; and at its last stop
+        self._earlier = self._seen = (0, 0)  # Locust's totals before it last set them to zero; and at its last stop
+        self._outlive_resets(environment.stats)
         self._end_ns = NEVER
         self._settled = False
         self._under_way: list[Any] = []
@@ -135,6 +136,16 @@ class LoadProcess:
     def reported(self, requests: int, failures: int) -> None:
         """Locust has sent these totals to its master, and set its own to zero."""
         self._earlier = self._earlier[0] + requests, self._earlier[1] + failures
+
+    def _outlive_resets(self, stats: Any) -> None:
+        """Locust's web page and `--reset-stats` set its totals to zero in the middle of a run: what was counted adds up."""
+        reset_all = stats.reset_all
+
+        def reset() -> None:
+            self._earlier = self._locust_totals()
+            reset_all()
+
+        stats.reset_all = reset
 
     def _locust_totals(self) -> tuple[int, int]:
         total = self._environment.stats.total

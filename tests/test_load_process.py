@@ -23,8 +23,9 @@ import trustme
 
 from failover_drill.adapters.load import Load
 from failover_drill.errors import DrillError
-from failover_drill.facts import Outcome
-from failover_drill.samples import read_samples
+from failover_drill.facts import Facts, Objectives, Outcome
+from failover_drill.findings import analyse
+from failover_drill.samples import now_anchor, read_samples
 from failover_drill.traffic import TrafficPlan
 from tests.servers import Authority, Site, eventually, free_port, loop_thread
 
@@ -204,7 +205,7 @@ def test_plain_locust_without_target_says_so(tmp_path: Path) -> None:
 
 
 def test_web_page_starts_stops_and_starts_again(site: Site, tmp_path: Path) -> None:
-    """Locust's web page drives the traffic as usual; a second start adds to the same record, and totals still agree."""
+    """Locust's web page drives the traffic as usual; totals still agree when statistics are reset and after a second start."""
     port = free_port("127.0.0.1")
     running = locust(
         tmp_path, "-f", str(LOCUSTFILE), "--host", f"http://{EAST}:{site.port}", "--web-host", "127.0.0.1",
@@ -216,6 +217,7 @@ def test_web_page_starts_stops_and_starts_again(site: Site, tmp_path: Path) -> N
         for n in (1, 2):
             ask(f"{page}/swarm", data=b"user_count=1&spawn_rate=1")
             assert eventually(lambda n=n: site.requests > 40 * n)  # type: ignore[misc]
+            assert ask(f"{page}/stats/reset", data=b"") == "ok"
             ask(f"{page}/stop", data=b"")
             assert json.loads(ask(f"{page}/stats/requests"))["state"] in ("stopped", "stopping", "cleanup")
     finally:
@@ -227,7 +229,7 @@ def test_web_page_starts_stops_and_starts_again(site: Site, tmp_path: Path) -> N
 
 
 FOREIGN = """
-from locust import FastHttpUser, HttpUser, constant, task
+from locust import FastHttpUser, HttpUser, User, constant, task
 from loadtests.locustfile import *
 from loadtests.users import MeasuredUser
 
@@ -250,6 +252,14 @@ class Reader(HttpUser):
         with self.client.get("/read", name="read", catch_response=True) as answer:
             if answer.content and b"hello" not in answer.content:
                 answer.failure("no greeting")
+
+class Caller(User):
+    wait_time = constant(0.05)
+    @task
+    def call(self):
+        tell = self.environment.events.request.fire
+        tell(request_type="RPC", name="untimed", response_time=None, response_length=0, response=object())
+        tell(request_type="RPC", name="long", response_time=5000.5, response_length=0)
 """
 
 
@@ -265,19 +275,25 @@ def test_users_of_other_people_are_measured_too(
     mine = tmp_path / "mine.py"
     mine.write_text(FOREIGN)
     site.become(mode)
-    everybody, met = {"/", "shop", "read", "member"}, set[str]()
-    with Load(locustfile=mine, users=7) as load:
-        load.start(plan_for(site, tmp_path, rate=50.0), tmp_path)
+    everybody, met = {"/", "shop", "read", "member", "untimed", "long"}, set[str]()
+    with Load(locustfile=mine, users=9) as load:
+        load.start(plan := plan_for(site, tmp_path, rate=50.0), tmp_path)
         assert eventually(lambda: everybody <= recorded(load, met))
         load.stop()
     table, (report,) = read_samples(tmp_path)
     paths = np.array(table.names.paths)[table.records["path"]]
     assert set(paths) == everybody
+    assert set(table.records["outcome"][paths == "untimed"]) == {Outcome.OK}
+    assert set(table.records["outcome"][paths == "long"]) == {Outcome.SLOW}
+    assert table.records["took_us"][paths == "long"].min() == 5_000_501
     assert set(table.records["outcome"][paths == "shop"]) == {shop}
     assert set(table.records["outcome"][paths == "member"]) == {shop}
     assert set(table.records["outcome"][paths == "read"]) == {read}
     assert report.scheduled == report.recorded == report.locust_requests
-    assert report.locust_failures == np.count_nonzero(table.records["outcome"] != Outcome.OK)
+    assert report.locust_failures == np.count_nonzero((table.records["outcome"] != Outcome.OK) & (paths != "long"))
+    control, _ = read_samples(tmp_path, "control")
+    facts = Facts("test", "1", now_anchor(), "", "", plan.gap_ns, table, control, workers=(report,))
+    assert analyse(facts, Objectives()).instrument.locust_agrees
 
 
 def recorded(load: Load, before: set[str]) -> set[str]:
