@@ -23,6 +23,15 @@ def enlist(target: Target, role: Role) -> tuple[Change, ...]:
     return (Change(ENDPOINT, target.region(role).endpoint_id, ENABLED, Segment.SWITCH_DNS),)
 
 
+def wake(target: Target, role: Role) -> tuple[Change, ...]:
+    """Before act 3, where Traffic Manager calls the region's endpoint Stopped: disable it, so that enabling it is news.
+
+    An endpoint that was left enabled while its app was stopped is not probed, so not answered, until Traffic Manager notices
+    the restart; disabled and enabled again it is at once (azure-facts §3.6).
+    """
+    return (Change(ENDPOINT, target.region(role).endpoint_id, DISABLED),)
+
+
 def point_dns_at(target: Target, role: Role) -> tuple[Change, ...]:
     """Act 3: enable the region's endpoint, then disable the other's.
 

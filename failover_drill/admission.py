@@ -70,8 +70,9 @@ class Admission:
             raise Unsafe(f"somebody changed the estate while the lock was taken: {'; '.join(changed)}")
 
     def withdrawn(self) -> str:
-        """Say why the drill must not go on: drills were stopped, or its lock was lost; "" where it may."""
-        return self._safety.guards.stop_requested() or self._lock_lost()
+        """Say why the drill must not go on: drills were stopped, or guardian or lock were lost; "" where it may."""
+        guards = self._safety.guards
+        return guards.stop_requested() or guards.unguarded() or self._lock_lost()
 
     def _lock_lost(self) -> str:
         if not self.lock:

@@ -4,22 +4,24 @@
     ── call ──►                                  t0, for the first disruptive one
     outcome {id, ok | failed | unknown}          fsync; unknown (timeout, reset) is settled by reading again
 
-The same code serves the drill, and whoever puts things back after it: each with a journal of its own.
+The same code serves the drill, and whoever puts things back after it: each with a journal of its own. An undo owes nothing, so
+it is made even where nothing can be written down: a full disk keeps a drill from acting, and nobody from putting back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 from failover_drill import telemetry
 from failover_drill.clock import Clock
-from failover_drill.errors import PlatformError, Unsafe
+from failover_drill.errors import JournalError, PlatformError, Unsafe
 from failover_drill.facts import Mark, Segment
-from failover_drill.journal import Journal
 from failover_drill.platform import Faults, Platform, Receipt
 from failover_drill.target import Target, resource_name
-from failover_drill.undo import APP, DEED, ENDPOINT, FAULT, INJECTION, LOCK, LOCK_TAG, PREPARATION
+from failover_drill.undo import APP, DEED, ENDPOINT, FAULT, INJECTION, LOCK, LOCK_TAG, PREPARATION, UNDO
 
 ENABLED, DISABLED = "Enabled", "Disabled"
 RUNNING, STOPPED = "Running", "Stopped"
@@ -70,6 +72,16 @@ def current(platform: Platform, kind: str, resource: str) -> str:
     return ENABLED if platform.endpoint_state(resource).enabled else DISABLED
 
 
+class Pen(Protocol):
+    """What lines are written with: a journal."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def append(self, kind: str, fields: Mapping[str, Any], *, sync: bool = False) -> object:
+        """Write one line. Raises JournalError where it cannot be written."""
+
+
 class Changes:
     """The only way to the platform's writing verbs."""
 
@@ -79,7 +91,7 @@ class Changes:
         platform: Platform,
         faults: Faults,
         clock: Clock,
-        journal: Journal,
+        journal: Pen,
         say: Callable[[str], None],
     ) -> None:
         self._target, self._platform, self._faults = target, platform, faults
@@ -87,6 +99,7 @@ class Changes:
         self.made = 0  # how many changes were promised
         self.begun = False  # has the first deed been sent?
         self.newest_s = 0.0  # when the newest change was sent, epoch seconds
+        self.unwritten = ""  # why what was put back is not, or not wholly, written down
         self.before_deed: Callable[[], None] = lambda: None  # what must be so before a deed; raises where it is not
 
     def read(self, change: Change) -> str:
@@ -118,11 +131,27 @@ class Changes:
             try:
                 receipt = self._call(change)
             except PlatformError as error:
-                self._refused(promise, sent_ns, change, error)
+                self._refused(promise, sent_ns, change, purpose, error)
             else:
-                self._outcome(promise, sent_ns, change, "ok", request_id=receipt.request_id)
+                self._outcome(promise, sent_ns, change, purpose, "ok", request_id=receipt.request_id)
                 self._say(f"{change} ✓")
         return promise
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Write a line about putting back. Where that cannot be, say so, and write none that would follow from it."""
+        if self.unwritten:
+            return
+        try:
+            self._journal.append(kind, fields, sync=True)
+        except JournalError as error:
+            self.unwritten = str(error)
+            self._say(f"{error}; the estate is put back all the same")
+
+    def _write(self, purpose: str, kind: str, fields: Mapping[str, Any]) -> None:
+        if purpose == UNDO:
+            self.note(kind, fields)
+        else:
+            self._journal.append(kind, fields, sync=True)
 
     def _promise(self, change: Change, before: str, purpose: str) -> str:
         self.made += 1
@@ -138,7 +167,7 @@ class Changes:
             "undo": _undo(change, before),
             **({"request": change.request} if change.request else {}),
         }
-        self._journal.append("promise", fields, sync=True)
+        self._write(purpose, "promise", fields)
         return promise
 
     def _region(self, resource: str) -> str:
@@ -164,15 +193,15 @@ class Changes:
             self._faults.end(change.held)
         return Receipt()
 
-    def _refused(self, promise: str, sent_ns: int, change: Change, error: PlatformError) -> None:
+    def _refused(self, promise: str, sent_ns: int, change: Change, purpose: str, error: PlatformError) -> None:
         """Record a call that ended in an error; go on where reading again shows that it happened all the same."""
         if error.outcome_known:
-            self._outcome(promise, sent_ns, change, "failed", error=str(error))
+            self._outcome(promise, sent_ns, change, purpose, "failed", error=str(error))
             raise error
         if self._settled(change) != change.wanted:
-            self._outcome(promise, sent_ns, change, "unknown", error=str(error))
+            self._outcome(promise, sent_ns, change, purpose, "unknown", error=str(error))
             raise error
-        self._outcome(promise, sent_ns, change, "ok", error=f"settled by reading again after: {error}")
+        self._outcome(promise, sent_ns, change, purpose, "ok", error=f"settled by reading again after: {error}")
 
     def _settled(self, change: Change) -> str:
         """Read again after an unknown outcome; "" where even that fails."""
@@ -182,7 +211,15 @@ class Changes:
             return ""
 
     def _outcome(
-        self, promise: str, sent_ns: int, change: Change, outcome: str, *, request_id: str = "", error: str = ""
+        self,
+        promise: str,
+        sent_ns: int,
+        change: Change,
+        purpose: str,
+        outcome: str,
+        *,
+        request_id: str = "",
+        error: str = "",
     ) -> None:
         fields = {
             "id": promise,
@@ -193,7 +230,7 @@ class Changes:
             "request_id": request_id,
             "error": error,
         }
-        self._journal.append("outcome", fields, sync=True)
+        self._write(purpose, "outcome", fields)
         telemetry.note(outcome=outcome, request_id=request_id)
 
 

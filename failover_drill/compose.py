@@ -29,7 +29,7 @@ from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
 from failover_drill.admission import Safety
 from failover_drill.clock import SystemClock, anchor
 from failover_drill.drill import Drill
-from failover_drill.errors import DrillError, SettingsError
+from failover_drill.errors import DrillError, JournalError, SettingsError
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
 from failover_drill.forecast import Kind
@@ -308,7 +308,7 @@ class Run:
         self._undone = True
         self._step_span.end("interrupted")  # one that did not come to its own end
         if interrupted():
-            self.journal.append("interrupted", {"reason": interrupted()}, sync=True)
+            self._tried(lambda: self.journal.append("interrupted", {"reason": interrupted()}, sync=True))
             self.say(f"interrupted by {interrupted()}: putting the estate back")
         with telemetry.within("put back"):
             self._trouble = self._tried(self.drill.put_back)
@@ -316,14 +316,31 @@ class Run:
     def close(self) -> Findings:
         """Put the estate back, end the traffic, judge, report and seal. Returns the findings.
 
-        Raises DrillError, after everything is written, where the estate is not as it was. Where something is still owed the
-        journal is not sealed: the guardian takes that for unfinished, and goes on from here.
+        Raises DrillError, after everything is written, where the estate is not as it was. Where something is still owed, or is
+        not written down, the journal is not sealed: the guardian takes that for unfinished, and goes on from here.
         """
         try:
             self.undo()
             return self._close()
+        except (JournalError, OSError) as error:
+            said = str(error) if isinstance(error, DrillError) else f"{error.filename}: cannot be written: {error.strerror}"
+            raise self._left(str(self._trouble or said)) from None
         finally:
             self._held.close()
+
+    def _left(self, trouble: str) -> DrillError:
+        """Leave what is left to the guardian; return what to tell people."""
+        lost, again = self._guardian.ended(), f"failover-drill restore {self.directory}"
+        self._guardian.leave()
+        if lost:
+            return DrillError(f"{trouble}; {lost}; when that is mended: {again}")
+        return DrillError(
+            f"{trouble}; the guardian goes on trying ({self.directory / guardian.LOG}); where it cannot: {again}"
+        )
+
+    def alone(self) -> str:
+        """Say why nobody else would put the estate back; "" where somebody would, or nothing is owed."""
+        return self._guardian.ended() if self.drill.owed.promises() else ""
 
     def _close(self) -> Findings:
         self._let_users_settle()
@@ -335,11 +352,7 @@ class Run:
         findings = self._write()
         self._span.note(verdict=findings.verdict, restored=findings.drill.restored, reasons="; ".join(findings.reasons))
         if self.drill.owed.promises():
-            self._guardian.leave()
-            raise DrillError(
-                f"{trouble}; the guardian goes on trying ({self.directory / guardian.LOG}); "
-                f"where it cannot: failover-drill restore {self.directory}"
-            )
+            raise self._left(str(trouble))
         self.journal.seal()
         self._guardian.dismiss()
         notify_post.tell(self.directory, self.settings.notify, self.say)
@@ -356,7 +369,7 @@ class Run:
         while self._load.alive and not self.drill.judging.users_are_well() and self._clock.now_ns() < deadline:
             self._clock.wait(GLANCE_S)
 
-    def _tried(self, deed: Callable[[], None]) -> DrillError | None:
+    def _tried(self, deed: Callable[[], object]) -> DrillError | None:
         try:
             deed()
         except DrillError as error:

@@ -19,7 +19,7 @@ from uuid import uuid4
 from failover_drill import acts, interrupts
 from failover_drill.abort_watch import AbortWatch
 from failover_drill.admission import Admission, Safety
-from failover_drill.changes import DISABLED, ON, Change, Changes
+from failover_drill.changes import ON, Change, Changes
 from failover_drill.claims import Claim
 from failover_drill.errors import Aborted, Inconclusive, ObjectiveNotMet
 from failover_drill.facts import Mark, Objectives
@@ -33,7 +33,7 @@ from failover_drill.readiness import Readiness
 from failover_drill.recovery import KNOWN_BAD
 from failover_drill.restoration import World
 from failover_drill.target import Role
-from failover_drill.undo import DEED, DRAIN_MARGIN_S, ENDPOINT, FAULT, INJECTION, PREPARATION, WAKING
+from failover_drill.undo import DEED, DRAIN_MARGIN_S, FAULT, INJECTION, PREPARATION, WAKING
 from failover_drill.users import Users
 from failover_drill.waiting import Waiting, Waits
 
@@ -78,7 +78,10 @@ class Drill(Looking):
         self._abort.add(**limits)
 
     def go_on(self) -> None:
-        """Raise Aborted where drills were stopped, the lock was lost, or a limit is broken; Unsafe where it never may begin."""
+        """Raise Aborted where drills were stopped, guardian or lock were lost, or a limit is broken.
+
+        Unsafe where it never may begin.
+        """
         interrupts.look()
         self._admission.seek()
         reason = self._admission.withdrawn() or self._abort.breach()
@@ -170,15 +173,11 @@ class Drill(Looking):
         self._mark(Mark.SECONDARY_ENABLED, f"{region.name} answers {self._direct.ask(region).said}")
 
     def point_dns_at(self, role: Role) -> None:
-        """Enable the region's endpoint, disable the other's, and wait until the authority follows (playbook 3).
-
-        An endpoint that was left enabled while its app was stopped is not probed, so not answered, until Traffic Manager notices
-        the restart; disabled and enabled again it is at once (azure-facts §3.6).
-        """
+        """Enable the region's endpoint, disable the other's, and wait until the authority follows (playbook 3)."""
         region = self.target.region(role)
         state = self._platform.endpoint_state(region.endpoint_id)
         if state.enabled and state.health == "Stopped":
-            self._make([Change(ENDPOINT, region.endpoint_id, DISABLED)], WAKING)
+            self._make(acts.wake(self.target, role), WAKING)
         self._make(acts.point_dns_at(self.target, role))
         self._wait.for_name("authority", region)
         self._mark(Mark.AUTHORITY_SWITCHED, f"the authority answers {region.name}")

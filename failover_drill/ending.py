@@ -32,10 +32,11 @@ class Ending:
         self._shielded = False
         self._at = 0.0
         self._log = Path(LOG)
+        self._alone: Callable[[], str] = lambda: ""
 
-    def follow(self, run: Path) -> None:
-        """From now on there is a run, and a guardian who writes there."""
-        self._log = run / LOG
+    def follow(self, run: Path, alone: Callable[[], str]) -> None:
+        """From now on there is a run, and a guardian who writes there. `alone` says why nobody else would put it back."""
+        self._log, self._alone = run / LOG, alone
 
     def speak_through(self, say: Callable[[str], None], last_words: Callable[[str], None]) -> None:
         self._say, self._last_words = say, last_words
@@ -60,7 +61,11 @@ class Ending:
             interrupts.deliver(KeyboardInterrupt(name))
 
     def _leave(self) -> None:
-        """End at once. The journal's lock falls to the guardian, which puts back what is left."""
+        """End at once. The journal's lock falls to the guardian, which puts back what is left; without one, go on."""
+        alone = self._alone()
+        if alone:
+            self._say(f"{alone}; nobody else would put the estate back, so this goes on")
+            return
         self._last_words(
             f"left to the guardian: it puts the estate back and writes the report; it tells how in {self._log}"
         )

@@ -4,10 +4,10 @@
 
 Started before the first change, in a session of its own; it says when it is ready, and nothing is changed before that. It
 waits for the lock on the run's journal, which the kernel gives it when the drill has closed it or has died by any means.
-Sealed: the drill ended by itself and owes nothing, so there is nothing to do. Else it redeems what is outstanding, writes the
-report that the drill could not, tells whom [notify] names, and ends; where the control plane fails it, too, it tries again
-until its patience is spent. Whom to tell comes over its standard input, because addresses are secrets. Its words go to
-RUN/guardian.log.
+Sealed: the drill ended by itself and owes nothing, so there is nothing to do; nor where somebody else has put it back. Else it
+redeems what is outstanding, writes the report that the drill could not, tells whom [notify] names, and ends; where control plane
+or disk fail it, too, it tries again until its patience is spent. Whom to tell comes over its standard input, because addresses
+are secrets. Its words go to RUN/guardian.log.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ LOG = "guardian.log"
 READY = b"1"
 READY_S = 60.0  # on a busy machine; two seconds on a quiet one
 GOODBYE_S = 5.0
+# By these variables a CI system knows what a job has started, and ends it with the job: GitHub's runner, Azure Pipelines' agent,
+# Jenkins. A job that is cancelled is what the guardian is there for.
+REAPED_BY = frozenset(
+    {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE", "BUILD_ID"}
+)
 _LEFT: list[subprocess.Popen[bytes]] = []  # Python complains of a child that is forgotten while it runs
 
 
@@ -41,14 +46,15 @@ class Guardian:
 
     def __init__(self, directory: Path, notify: NotifyTable) -> None:
         """Start it, and hand it over whom to tell."""
-        self._ready = False
-        with (directory / LOG).open("ab") as log:
+        self._ready, self._log = False, directory / LOG
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "failover_drill.guardian", str(directory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name not in REAPED_BY},
             )
         assert self._process.stdin is not None
         with contextlib.suppress(OSError), self._process.stdin as pipe:  # of one that ended, `trouble` tells
@@ -60,9 +66,11 @@ class Guardian:
             assert self._process.stdout is not None
             within, _, _ = select.select([self._process.stdout], [], [], READY_S)
             self._ready = bool(within) and self._process.stdout.read(1) == READY
-        if self._process.poll() is not None:
-            return "the guardian ended"
-        return "" if self._ready else f"the guardian was not ready within {READY_S:g} s"
+        return self.ended() or ("" if self._ready else f"the guardian was not ready within {READY_S:g} s")
+
+    def ended(self) -> str:
+        """Say that it ended, and where it says why; "" while it runs."""
+        return "" if self._process.poll() is None else f"the guardian ended: see {self._log}"
 
     def dismiss(self) -> None:
         """See off a guardian whose journal is sealed: it ends by itself at once; one that does not is not waited for."""
@@ -88,7 +96,7 @@ def watch(directory: Path, notify: NotifyTable) -> int:
     import failover_drill.reports  # noqa: F401 - the drill need not wait for this
 
     with journal.alone_with(directory / journal.FILE, wait=True):
-        if any(entry.kind == "seal" for entry in journal.read(directory / journal.FILE)):
+        if rescue.settled(directory):
             return 0
         return _rescue(directory, notify, world)
 
@@ -116,8 +124,9 @@ def _report_ready() -> None:
 
 
 def say(line: str) -> None:
-    """Write one line to guardian.log."""
-    print(line, file=sys.stderr, flush=True)
+    """Write one line to guardian.log, where that can be written: nothing that it does hangs on it."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def main() -> int:

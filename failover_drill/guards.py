@@ -129,9 +129,14 @@ class Guards:
         self._require_steady()
         self._require_fit_secondary()
         self._require_budget()
+        unguarded = self.unguarded()
+        if unguarded:
+            raise Unsafe(unguarded)
+
+    def unguarded(self) -> str:
+        """Say why nobody would put the estate back if the drill died; "" where somebody would."""
         trouble = self._guardian_trouble()
-        if trouble:
-            raise Unsafe(f"nobody would put the estate back: {trouble}")
+        return f"nobody would put the estate back: {trouble}" if trouble else ""
 
     def stop_requested(self) -> str:
         """Say who wants all drills stopped; "" where nobody does. Raises PlatformError where it cannot be told."""
@@ -184,7 +189,10 @@ class Guards:
         try:
             missing = lacking(self._target, self._platform, lock_by_tag=self._safety.lock == "tag")
         except PlatformError as error:
-            raise Unsafe(f"what this identity may do cannot be read: {error}") from error
+            raise Unsafe(
+                f"what this identity may do cannot be read: {error}; give it Microsoft.Authorization/permissions/read, "
+                f"or set [safety] check_rights = false if you know that it may undo"
+            ) from error
         if missing:
             raise Unsafe(f"this identity may not {missing[0]}: without that a change could not be undone")
 

@@ -7,11 +7,12 @@
 
 The writer holds a lock on the file for as long as it lives, so that others learn of its death from the kernel (`alone_with`).
 `t` is CLOCK_MONOTONIC in ns. `append(..., sync=True)` returns only when the line is on the disk: a promise that can be lost
-is no promise.
+is no promise. A line that cannot be written, on a full disk say, is none: what a try left of it is cut off by the next.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -51,20 +52,35 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{path}: cannot be written: {error.strerror}") from None
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _keep_the_name(path)
         self.path = path
-        self._n = 0
+        self.entries: list[Entry] = []  # what is written; whoever writes need not read it again
+        self._size = 0
         self._hash = ""
 
     def append(self, kind: str, fields: Mapping[str, Any], *, t_ns: int | None = None, sync: bool = False) -> Entry:
-        """Write one line; with *sync*, return only once it is on the disk."""
-        entry = Entry(self._n, time.monotonic_ns() if t_ns is None else t_ns, kind, fields)
+        """Write one line; with *sync*, return only once it is on the disk. Raises JournalError where it cannot be written."""
+        entry = Entry(len(self.entries), time.monotonic_ns() if t_ns is None else t_ns, kind, fields)
         with held():
-            line, self._hash = _chained(entry, self._hash)
-            os.write(self._fd, line)
-            self._n += 1
+            line, digest = _chained(entry, self._hash)
+            self._write(line, sync=sync)
+            self._hash = digest
+            self.entries.append(entry)
+        return entry
+
+    def _write(self, line: bytes, *, sync: bool) -> None:
+        try:
+            os.ftruncate(
+                self._fd, self._size
+            )  # a part of a line, or one that never reached the disk, would break the chain
+            left = line
+            while left:
+                left = left[os.write(self._fd, left) :]
             if sync:
                 os.fsync(self._fd)
-        return entry
+        except OSError as error:
+            raise JournalError(f"{self.path}: cannot be written: {error.strerror}") from None
+        self._size += len(line)
 
     def seal(self) -> None:
         """Cover every other file of the run with one last line; nothing may be written after it."""
@@ -75,6 +91,17 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _keep_the_name(path: Path) -> None:
+    """Have the names of the file and of the directories made for it on the disk, too, where the file system can be asked to."""
+    for directory in path.absolute().parents[:3]:
+        with contextlib.suppress(OSError):
+            fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
 
 def _chained(entry: Entry, previous: str) -> tuple[bytes, str]:

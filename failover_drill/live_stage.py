@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -78,22 +78,21 @@ class Stage:
 
     def say(self, line: str) -> None:
         """Tell of something that happened."""
-        if self._screen is None:
-            self._plain(line)
-        elif self._steps:
-            self._screen.say(line)
+        if self._screen is None or self._steps:
+            self.urge(line)
 
     def passing(self, line: str) -> None:
         """Tell of something that goes on; the screen shows it anyway."""
         if self._screen is None:
-            self._plain(line)
+            self.urge(line)
 
     def urge(self, line: str) -> None:
-        """Say something that a person must read now."""
-        if self._screen is None:
-            self._plain(line)
-        else:
-            self._screen.say(line)
+        """Say something that a person must read now. A terminal that is gone, or was just being written to, hears nothing."""
+        with suppress(OSError, ValueError, RuntimeError):
+            if self._screen is None:
+                self._plain(line)
+            else:
+                self._screen.say(line)
 
     def follow(self, directory: Path) -> None:
         """Show the run in *directory* from now on."""
@@ -117,19 +116,22 @@ class Stage:
         if self._onlooker is None:
             return
         self._onlooker.stop()
-        if self._screen is not None:
-            self._screen.clear()
+        self._clear()
         if self._page is not None:
             self._page.finished()
         if self._onlooker.trouble:
-            self._plain(self._onlooker.trouble)
+            self.urge(self._onlooker.trouble)
         self._onlooker = None
 
     def last_words(self, line: str) -> None:
         """Say it and leave the terminal as it was found: this process ends at once."""
         self.urge(line)
+        self._clear()
+
+    def _clear(self) -> None:
         if self._screen is not None:
-            self._screen.clear()
+            with suppress(OSError, ValueError, RuntimeError):
+                self._screen.clear()
 
     def close(self) -> None:
         """pytest is over: let the page turn into the report, and let go of the terminal."""
@@ -137,7 +139,8 @@ class Stage:
         if self._page is not None:
             self._page.close()
         if self._screen is not None:
-            self._screen.close()
+            with suppress(OSError, ValueError):
+                self._screen.close()
 
 
 def terminal() -> TextIO | None:

@@ -83,9 +83,12 @@ def refusal(value: str, now_s: float) -> str:
 def alone_here(target: str) -> Iterator[None]:
     """Hold this machine's lock on a target; Unsafe where another process of this user does. Freed by our death, too."""
     directory = Path(tempfile.gettempdir()) / f"failover-drill-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
     path = directory / f"{hashlib.sha256(target.lower().encode()).hexdigest()[:24]}.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise Unsafe(f"{path}: this machine's lock cannot be had: {error.strerror}; see to it, or set TMPDIR") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

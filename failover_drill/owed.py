@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from failover_drill import interrupts, journal, restoration
+from failover_drill import interrupts, restoration
 from failover_drill.changes import Changes
 from failover_drill.errors import DrillError
 from failover_drill.journal import Journal
@@ -28,7 +28,7 @@ class Owed:
 
     def promises(self) -> list[Promise]:
         """Return what is still not put back, the lock included, oldest first."""
-        return outstanding(journal.read(self._journal.path))
+        return outstanding(self._journal.entries)
 
     def end_faults(self) -> None:
         """End every fault that this drill injected, newest first. Raises DrillError where one goes on."""
@@ -39,18 +39,18 @@ class Owed:
     def put_back(self, snapshot: Snapshot) -> None:
         """Redeem every promise but the lock's, newest first, and compare with *snapshot*. Idempotent.
 
-        Raises DrillError, after having tried everything, where something is still not as it was.
+        Raises DrillError, after having tried everything, where something is still not as it was, or that is not written down.
         """
         owed = [p for p in self.promises() if p.kind != LOCK]
         if not owed and self.put_back_at and self.put_back_at == self._changes.made:
             return  # compared already, and nothing was changed since
         with interrupts.held():  # an undo that is cut off in the middle would have to be sent twice
-            differences = restoration.put_back(
-                owed, snapshot, self._world, self._changes, self._journal, self._limits, self._say
-            )
+            differences = restoration.put_back(owed, snapshot, self._world, self._changes, self._limits, self._say)
         self.put_back_at = self._changes.made
         if differences:
             raise DrillError(f"the estate is not as it was: {'; '.join(differences)}")
+        if self._changes.unwritten:
+            raise DrillError(f"the estate is as it was, but that is not written down: {self._changes.unwritten}")
 
     def free_lock(self) -> None:
         """Let others drill. Raises DrillError where the lock cannot be removed: it then counts until it expires."""
@@ -62,4 +62,4 @@ class Owed:
             raise DrillError(f"the lock is not freed: {'; '.join(failures)}")
 
     def _redeem(self, owed: Sequence[Promise]) -> list[str]:
-        return restoration.redeem(owed, self._world, self._changes, self._journal, self._limits, self._say)
+        return restoration.redeem(owed, self._world, self._changes, self._limits, self._say)

@@ -157,7 +157,7 @@ def drill(request: pytest.FixtureRequest, drill_settings: Settings, drill_target
             _told_by(control),
         )
         request.node.stash[ENDING], request.node.stash[RUN] = ending, run
-        ending.follow(run.directory)
+        ending.follow(run.directory, run.alone)
         try:
             stage.follow(run.directory)
             yield run.drill

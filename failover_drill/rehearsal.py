@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from failover_drill import acts, changes
-from failover_drill.changes import Change
+from failover_drill.changes import STOPPED, Change
 from failover_drill.cost import Expected
 from failover_drill.faults import Fault
 from failover_drill.guards import Guards
@@ -52,6 +52,9 @@ class Rehearsal:
         self._plan(acts.enable(self.target, role))
 
     def point_dns_at(self, role: Role) -> None:
+        state = self._platform.endpoint_state(self.target.region(role).endpoint_id)
+        if state.enabled and state.health == STOPPED:
+            self._plan(acts.wake(self.target, role))
         self._plan(acts.point_dns_at(self.target, role))
 
     def make_hot_standby(self, role: Role) -> None:
@@ -91,9 +94,10 @@ class Rehearsal:
             if before == change.wanted:
                 self.lines.append(f"  {change}: it is {before} already")
                 continue
-            self._states[change.resource] = change.wanted
             undo = f"undo of it: {change.kind} {resource_name(change.resource)} → {before}"
-            self._undos.append(undo)
+            if change.resource not in self._states:  # it goes straight back to what it was first
+                self._undos.append(undo)
+            self._states[change.resource] = change.wanted
             self.lines += [f"  {change}: {before} → {change.wanted}", f"    {undo}", f"    {change.resource}"]
 
     def close(self) -> list[str]:

@@ -13,6 +13,7 @@ from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.estate import EstateFaults
 from failover_drill.adapters.resolver import NameAsker
 from failover_drill.clock import SystemClock
+from failover_drill.errors import JournalError
 from failover_drill.findings import analyse
 from failover_drill.journal import FILE, alone_with
 from failover_drill.restoration import World, restore, seal, settle, state_of, unrestored
@@ -49,8 +50,8 @@ def rescue_patiently(directory: Path, by: str, say: Say, world: World, tell: Cal
     deadline_ns = clock.now_ns() + int(patience_s(directory) * 1e9)
     first = True
     while True:
-        code = rescue(directory, by, say, world)
-        last = not state_of(directory).promises or clock.now_ns() >= deadline_ns
+        code = _round(directory, by, say, world)
+        last = _over(directory) or clock.now_ns() >= deadline_ns
         if first or last:
             tell()
         if last:
@@ -58,6 +59,30 @@ def rescue_patiently(directory: Path, by: str, say: Say, world: World, tell: Cal
         first = False
         say(f"trying again in {PAUSE_S:g} s")
         clock.wait(PAUSE_S)
+
+
+def _round(directory: Path, by: str, say: Say, world: World) -> int:
+    """Rescue; whatever goes wrong while something is owed is said, because the next round may do better."""
+    try:
+        return rescue(directory, by, say, world)
+    except Exception as error:
+        if not state_of(directory).promises:
+            raise
+        say(f"{type(error).__name__}: {error}")
+        return 1
+
+
+def _over(directory: Path) -> bool:
+    """Is nothing outstanding, and the run reported and sealed?"""
+    state = state_of(directory)
+    return not state.promises and state.sealed
+
+
+def settled(directory: Path) -> bool:
+    """Is there nothing left to do in a run that has ended: because it sealed its own journal, or others put it back since?"""
+    state = state_of(directory)
+    own = journal.read(directory / FILE)
+    return any(entry.kind == "seal" for entry in own) or (state.restored and state.sealed)
 
 
 def patience_s(directory: Path) -> float:
@@ -78,13 +103,26 @@ def rescue(directory: Path, by: str, say: Say, world: World | None = None) -> in
         settle(directory, by, GONE)
         say(GONE)
         differences = []
+    say(f"not as it was: {'; '.join(differences)}" if differences else "the estate is as it was")
+    trouble = _reported(directory, by)
+    if trouble:
+        say(trouble)
+    return 1 if differences or trouble else 0
+
+
+def _reported(directory: Path, by: str) -> str:
+    """Write the report and seal the run; say why that cannot be, "" where it can."""
     from failover_drill.reports import write_reports  # heavy, and nothing that an undo needs
 
-    write_reports(directory, analyse(record.read_facts(directory), record.read_objectives(directory)))
-    seal(directory, by)
-    record.point_latest(directory.parent.parent, directory)
-    say(f"not as it was: {'; '.join(differences)}" if differences else "the estate is as it was")
-    return 1 if differences else 0
+    try:
+        write_reports(directory, analyse(record.read_facts(directory), record.read_objectives(directory)))
+        seal(directory, by)
+        record.point_latest(directory.parent.parent, directory)
+    except OSError as error:
+        return f"no report: {error.filename}: cannot be written: {error.strerror}"
+    except JournalError as error:
+        return f"no report: {error}"
+    return ""
 
 
 def gone(target: Target) -> bool:

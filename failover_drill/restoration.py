@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from failover_drill import journal, record
-from failover_drill.changes import Change, Changes
+from failover_drill.changes import Change, Changes, Pen
 from failover_drill.clock import Clock, anchor
-from failover_drill.errors import DrillError, PlatformError
+from failover_drill.errors import DrillError, JournalError, PlatformError
 from failover_drill.journal import Entry, Journal
 from failover_drill.platform import Direct, Faults, Names, Platform
 from failover_drill.target import Target, target_from
@@ -86,7 +86,6 @@ def put_back(
     snapshot: Snapshot,
     world: World,
     changes: Changes,
-    own: Journal,
     limits: Limits,
     say: Say,
     by: str = "",
@@ -95,26 +94,21 @@ def put_back(
 
     Of the drill and of whoever comes after it: there is no other way back.
     """
-    failures = redeem(promises, world, changes, own, limits, say)
+    failures = redeem(promises, world, changes, limits, say)
     differences = failures or differing(snapshot, world.platform)
-    own.append("restored", {"said": "; ".join(differences) or "yes", **({"by": by} if by else {})}, sync=True)
+    changes.note("restored", {"said": "; ".join(differences) or "yes", **({"by": by} if by else {})})
     return differences
 
 
-def redeem(
-    promises: Sequence[Promise], world: World, changes: Changes, own: Journal, limits: Limits, say: Say
-) -> list[str]:
+def redeem(promises: Sequence[Promise], world: World, changes: Changes, limits: Limits, say: Say) -> list[str]:
     """Redeem *promises*, newest first; return what could not be, one line each."""
-    return _compensator(world, changes, own, limits, say).run(promises)
+    return _compensator(world, changes, limits, say).run(promises)
 
 
-def _compensator(world: World, changes: Changes, own: Journal, limits: Limits, say: Say) -> Compensator:
+def _compensator(world: World, changes: Changes, limits: Limits, say: Say) -> Compensator:
     def act(kind: str, resource: str, wanted: str, held: str, purpose: str) -> str:
         change = Change(kind, resource, wanted, held=held)
         return changes.make(change, changes.read(change), purpose)
-
-    def note(kind: str, fields: Mapping[str, Any]) -> None:
-        own.append(kind, fields, sync=True)
 
     return Compensator(
         world.target,
@@ -124,7 +118,7 @@ def _compensator(world: World, changes: Changes, own: Journal, limits: Limits, s
         world.names,
         world.clock,
         act=act,
-        note=note,
+        note=changes.note,
         say=say,
         limits=limits,
         gone=world.gone,
@@ -142,17 +136,23 @@ def differing(snapshot: Snapshot, platform: Platform) -> list[str]:
 def restore(directory: Path, world: World, by: str, say: Say) -> list[str]:
     """Redeem what is outstanding and compare with the snapshot; return what still differs. The caller holds the lock.
 
-    Idempotent: where nothing is outstanding, only the comparison is made.
+    Idempotent: where nothing is outstanding, only the comparison is made. What cannot be written down is put back all the same,
+    and is said to be outstanding until it is.
     """
     state = state_of(directory)
     locks = [p for p in state.promises if p.kind == LOCK]
     others = [p for p in state.promises if p.kind != LOCK]
-    with _journal(directory, by) as own:
+    with _journal_if_possible(directory, by) as own:
         changes = Changes(state.target, world.platform, world.faults, world.clock, own, say)
-        found = put_back(others, state.snapshot, world, changes, own, state.limits, say, by)
-        if any(p.kind != LOCK for p in outstanding(record.entries_of(directory))):
-            return found  # the lock is kept: what is left is nobody else's to drill
-        return found + redeem(locks, world, changes, own, state.limits, say)
+        found = put_back(others, state.snapshot, world, changes, state.limits, say, by)
+        owed = bool(found) if changes.unwritten else _owed(directory)
+        if not owed:  # what is left is nobody else's to drill
+            found += redeem(locks, world, changes, state.limits, say)
+    return found + ([f"what was put back is not written down: {changes.unwritten}"] if changes.unwritten else [])
+
+
+def _owed(directory: Path) -> bool:
+    return any(p.kind != LOCK for p in outstanding(record.entries_of(directory)))
 
 
 def settle(directory: Path, by: str, said: str) -> None:
@@ -165,19 +165,52 @@ def settle(directory: Path, by: str, said: str) -> None:
 
 @contextmanager
 def _journal(directory: Path, by: str) -> Iterator[Journal]:
-    own = Journal(_next(directory))
+    own = _begun(_next(directory), by)
     try:
-        own.append("header", _header(by), sync=True)
         yield own
     finally:
         own.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """In place of a journal that could not be begun: no line can be written to it."""
+
+    path: Path
+    reason: JournalError
+
+    def append(self, kind: str, fields: Mapping[str, Any], *, sync: bool = False) -> None:  # noqa: ARG002 - a journal's
+        raise self.reason
+
+
+@contextmanager
+def _journal_if_possible(directory: Path, by: str) -> Iterator[Pen]:
+    try:
+        own = _begun(_next(directory), by)
+    except JournalError as error:
+        yield Unwritable(_next(directory), error)
+        return
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+def _begun(path: Path, by: str) -> Journal:
+    """Return a restoration's journal with its header; where that cannot be written, no file is left."""
+    own = Journal(path)
+    try:
+        own.append("header", _header(by), sync=True)
+    except JournalError:
+        own.close()
+        path.unlink(missing_ok=True)
+        raise
+    return own
+
+
 def seal(directory: Path, by: str) -> None:
     """Cover the run as it is now, in a journal of its own: the reports were written after the restoration."""
-    own = Journal(_next(directory))
-    own.append("header", _header(by), sync=True)
-    own.seal()
+    _begun(_next(directory), by).seal()
 
 
 def _header(by: str) -> dict[str, Any]:
@@ -199,7 +232,7 @@ def unrestored(reports: Path, profile_id: str | None) -> Path | None:
 
     A run whose journal cannot be believed counts as put back nowhere: its own message is raised as DrillError.
     """
-    for path in sorted(reports.glob(f"*/*/{journal.FILE}"), reverse=True):
+    for path in sorted(reports.glob(f"*/*/{journal.FILE}"), key=lambda path: path.parent.name, reverse=True):
         state = _state_or_none(path.parent)
         if state is None or state.restored:
             continue

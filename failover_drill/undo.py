@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from failover_drill.clock import Clock
-from failover_drill.errors import DrillError, PlatformError
+from failover_drill.errors import DrillError, JournalError, PlatformError
 from failover_drill.journal import Entry
 from failover_drill.platform import Direct, Faults, Names, Platform
 from failover_drill.target import Region, Target, resource_name
@@ -213,7 +213,9 @@ class Compensator:
                 self._insist(promise.kind, promise.resource, promise.wanted, promise.held)
                 self._settle(promise)
             except DrillError as error:
-                reason = error
+                reason = str(error)
+            except Exception as error:  # ours, or an answer that nobody foresaw: it must not stop the other undos
+                reason = f"{type(error).__name__}: {error}"
             else:
                 return True
             self._clock.wait(pause)
@@ -248,8 +250,8 @@ class Compensator:
         if state.enabled and state.health == "Stopped":
             try:
                 asleep = self._act(ENDPOINT, region.endpoint_id, "Disabled", "", WAKING)
-            except PlatformError as error:
-                if not error.outcome_known:
+            except (JournalError, PlatformError) as error:  # what cannot be promised is not done
+                if isinstance(error, PlatformError) and not error.outcome_known:
                     raise
                 self._say(f"{region.endpoint} is probed again only when Traffic Manager notices the restart: {error}")
                 return
