@@ -202,9 +202,9 @@ RESOURCES = (
     _arm("Providers_List", "GET", SUB + "/providers", "Microsoft.Resources/subscriptions/providers/read", "S", arm_groups.list_providers),
     _arm("Providers_Get", "GET", SUB + "/providers/{provider}", "Microsoft.Resources/subscriptions/providers/read", "S", arm_groups.get_provider, READ, "always Registered"),
     _arm("Providers_Register", "POST", SUB + "/providers/{provider}/register", "Microsoft.Resources/subscriptions/providers/register/action", "S", arm_groups.get_provider, QUERY),
-    _arm("Permissions_ListForResourceGroup", "GET", GROUP + PERMISSIONS, "", "S", arm_groups.get_permissions),
-    _arm("Permissions_ListForResource", "GET", RESOURCE + PERMISSIONS, "", "S", arm_groups.get_permissions),
-    _arm("Permissions_ListForEndpoint", "GET", RESOURCE + "/{kind}/{child}" + PERMISSIONS, "", "S", arm_groups.get_permissions),
+    _arm("Permissions_ListForResourceGroup", "GET", GROUP + PERMISSIONS, "Microsoft.Authorization/permissions/read", "S", arm_groups.get_permissions),
+    _arm("Permissions_ListForResource", "GET", RESOURCE + PERMISSIONS, "Microsoft.Authorization/permissions/read", "S", arm_groups.get_permissions),
+    _arm("Permissions_ListForEndpoint", "GET", RESOURCE + "/{kind}/{child}" + PERMISSIONS, "Microsoft.Authorization/permissions/read", "S", arm_groups.get_permissions),
     _arm("ResourceGraph_Resources", "POST", "/providers/Microsoft.ResourceGraph/resources", "Microsoft.ResourceGraph/resources/read", "S", graph.query, QUERY, "a subset of the query language: see graph.py"),
     _arm("Deployments_CreateOrUpdate", "PUT", GROUP + "/providers/Microsoft.Resources/deployments/{name}", "Microsoft.Resources/deployments/write", "S", None, WRITE, "templates are not run"),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -15,17 +17,19 @@ from azure.mgmt.trafficmanager.models import Profile, ProfileProperties
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.blocked_times import blocked
 from failover_drill.compose import Run
-from failover_drill.errors import PlatformError, Unsafe
+from failover_drill.errors import Aborted, PlatformError, Unsafe
 from failover_drill.guards import ALLOWED, ALLOWED_TAG, STOP_TAG, Consent, group_of, may, refuse_outright
 from failover_drill.lock import Lock, alone_here
 from failover_drill.platform import Permission
 from failover_drill.preflight import rehearse
 from failover_drill.settings import Settings
 from failover_drill.settings_tables import CalendarTable, SafetyTable
-from failover_drill.target import Target, group_name, resource_name
+from failover_drill.target import Role, Target, group_name, resource_name
 from failover_drill.targets import open_target
 from failover_drill.undo import LOCK_TAG
+from tests.servers import eventually
 from tests.stage import COLD, Estate, await_journal, estate, run_drill, start_drill
+from tests.test_guardian import guardian_of
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 REAL = {"local": False, "subscription_id": SUBSCRIPTION, "name": "production"}
@@ -319,6 +323,22 @@ def test_rights_and_fitness(unfit: Estate, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.timeout(60)
+def test_rights_that_cannot_be_read(tmp_path: Path) -> None:
+    """Where it cannot be told what may be undone nothing is done, and the refusal names the right, and the setting."""
+    config = {**COLD, "identity": {"not_role": ["Microsoft.Authorization/permissions/read"]}}
+    with (
+        estate(tmp_path / "estate", config) as stage,
+        open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _),
+    ):
+        said = refusal(stage, target, settings(tmp_path))
+        assert said.startswith("what this identity may do cannot be read: read the rights on proseware: refused with 403")
+        assert said.endswith(
+            "give it Microsoft.Authorization/permissions/read, or set [safety] check_rights = false if you know that it may undo"
+        )
+        assert refusal(stage, target, settings(tmp_path, safety={"check_rights": False})) == ""
+
+
 EAST, WEST = {"location": "East US"}, {"location": "West US 3"}
 ERRORS = {"kind": "erroring", "region": "westus3", "status": 500}
 UNFIT: Mapping[str, tuple[list[Mapping[str, object]], Mapping[str, object] | None, str, str]] = {
@@ -406,6 +426,25 @@ def test_no_drill_without_a_guardian(
     assert findings.actions == ()
     assert (run.directory / "report.html").exists()
     assert len(stage.writes()) == written
+
+
+def test_no_further_act_without_a_guardian(stage: Estate, target: Target, tmp_path: Path) -> None:
+    """A guardian that dies later is noticed before the next act: the drill aborts, and puts back what it did."""
+    run = Run(settings(tmp_path, safety={"lock": "local"}), target, "drill", print)
+    before = ArmPlatform(target).app_state(target.primary.app_id)
+    try:
+        run.drill.disable(Role.PRIMARY)
+        os.kill(guardian_of(os.getpid()), signal.SIGKILL)
+        assert eventually(lambda: bool(run.alone()), 20)
+        written = len(stage.writes())
+        with pytest.raises(Aborted, match="nobody would put the estate back: the guardian ended: see .*guardian.log"):
+            run.drill.enable(Role.SECONDARY)
+        assert len(stage.writes()) == written
+    finally:
+        findings = run.close()
+    assert ArmPlatform(target).app_state(target.primary.app_id) == before
+    assert findings.drill.restored == "yes"
+    assert findings.drill.interrupted.startswith("aborted: nobody would put the estate back")
 
 
 def test_an_answer_that_is_no_json_is_one_line(stage: Estate, target: Target, caplog: pytest.LogCaptureFixture) -> None:

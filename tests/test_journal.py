@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,31 @@ def test_a_journal_is_never_overwritten(tmp_path: Path) -> None:
     written(tmp_path)
     with pytest.raises(JournalError, match="cannot be written"):
         Journal(tmp_path / FILE)
+
+
+def test_a_line_that_cannot_be_written(tmp_path: Path) -> None:
+    """On a full disk a line is refused, what was written of it is cut off, and with room again the chain goes on."""
+    journal = Journal(tmp_path / FILE)
+    journal.append("note", {"text": "before"}, sync=True)
+    with nothing_to_be_written(beyond=journal.path.stat().st_size + 20), pytest.raises(JournalError) as refused:
+        journal.append("note", {"text": "lost"}, sync=True)
+    assert str(refused.value) == f"{journal.path}: cannot be written: File too large"
+    assert [e.fields["text"] for e in read(journal.path)] == ["before"]
+    journal.append("note", {"text": "after"}, sync=True)
+    journal.close()
+    assert [e.fields["text"] for e in read(journal.path)] == ["before", "after"]
+    assert journal.entries == read(journal.path)
+
+
+@contextmanager
+def nothing_to_be_written(*, beyond: int = 0) -> Iterator[None]:
+    """Let the kernel refuse this process to write to any file beyond so many bytes: as on a full disk."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def test_lines_are_json(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Looking on while the drill goes on: DNS answers and monitor statuses, each written to a file of its own.
 
-One thread each, one writer per file. A look that fails is written down too (DNS) or left out (monitor): a watcher never
-ends a drill.
+One thread each, one writer per file. A look that fails is written down too (DNS) or left out (monitor), and a full disk ends
+the looking: a watcher never ends a drill.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -36,7 +37,7 @@ class Watch:
             self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        with self._path.open("a", encoding="utf-8", buffering=1) as file:
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8", buffering=1) as file:
             due = time.monotonic()
             while not self._over.is_set():
                 for fact in self._look():
