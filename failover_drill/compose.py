@@ -323,8 +323,7 @@ class Run:
             self.undo()
             return self._close()
         except (JournalError, OSError) as error:
-            said = str(error) if isinstance(error, DrillError) else f"{error.filename}: cannot be written: {error.strerror}"
-            raise self._left(str(self._trouble or said)) from None
+            raise self._left(str(self._trouble or unwritable(error))) from None
         finally:
             self._held.close()
 
@@ -382,6 +381,11 @@ class Run:
         write_reports(self.directory, findings)
         record.point_latest(self.reports, self.directory)
         return findings
+
+
+def unwritable(error: JournalError | OSError) -> str:
+    """Say in one line what could not be written."""
+    return str(error) if isinstance(error, JournalError) else f"{error.filename}: cannot be written: {error.strerror}"
 
 
 def environment(target: Target) -> dict[str, str]:

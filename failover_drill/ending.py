@@ -60,6 +60,10 @@ class Ending:
         elif first:
             interrupts.deliver(KeyboardInterrupt(name))
 
+    def on_suspend(self, _: int, __: types.FrameType | None) -> None:
+        """Go on: a suspended drill would leave the estate as it is, and its guardian waits while it is alive."""
+        self._say("a drill cannot be suspended: nobody would put the estate back; Ctrl-C ends it")
+
     def _leave(self) -> None:
         """End at once. The journal's lock falls to the guardian, which puts back what is left; without one, go on."""
         alone = self._alone()
@@ -74,9 +78,10 @@ class Ending:
 
 @contextmanager
 def ending_signals() -> Iterator[Ending]:
-    """Make TERM and HUP end a drill as INT does: pytest would skip its teardown (architecture.md §7)."""
+    """Make TERM and HUP end a drill as INT does, where pytest would skip its teardown (architecture.md §7); refuse TSTP."""
     ending = Ending()
-    before = {number: signal.signal(number, ending.on_signal) for number in SIGNALS}
+    handlers = {**dict.fromkeys(SIGNALS, ending.on_signal), signal.SIGTSTP: ending.on_suspend}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield ending
     finally:

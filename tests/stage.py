@@ -137,8 +137,12 @@ def start_drill(
     environment: Mapping[str, str] | None = None,
     feature: str | None = "features/failover.feature",
     cwd: Path = ROOT,
+    terminal: int | None = None,
 ) -> Drilling:
-    """Start a drill as a person would, with its runs kept under *where*/reports; no feature is named where that is None."""
+    """Start a drill as a person would, with its runs kept under *where*/reports; no feature is named where that is None.
+
+    With *terminal*, a descriptor, it runs on that one.
+    """
     named = [] if feature is None else [feature]
     command = [sys.executable, "-m", "pytest", *named, "-p", "no:randomly", *arguments]
     if ready is not None:
@@ -146,7 +150,10 @@ def start_drill(
     own = {**os.environ, **QUICK, "FAILOVER_DRILL__DRILL__REPORTS": str(where / "reports"), **(environment or {})}
     own["PYTHONPATH"] = str(ROOT)
     where.mkdir(parents=True, exist_ok=True)
-    drill = Drilling(command, cwd=cwd, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if terminal is not None:
+        command = ["setsid", "--ctty", *command]
+    out = subprocess.PIPE if terminal is None else terminal
+    drill = Drilling(command, cwd=cwd, env=own, stdin=terminal, stdout=out, stderr=subprocess.STDOUT, text=True)
     drill.kept = where / OUTPUTS
     return drill
 

@@ -1,4 +1,4 @@
-"""A disk that is full keeps a drill from acting, and nobody from putting back; what is put back is written down when there is room.
+"""A full disk keeps a drill from acting, and nobody from putting back; what is put back is written down when there is room.
 
 The kernel refuses each write to a file, as it does on a full disk: RLIMIT_FSIZE, set upon processes that run already.
 """
@@ -98,7 +98,7 @@ def test_no_act_without_a_promise_on_the_disk(stage: Estate, target: Target, tmp
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_disk_that_fills_up_amid_a_drill(stage: Estate, tmp_path: Path) -> None:
-    """The drill ends red, with the reason in one line, and has put everything back itself; its guardian writes that down later."""
+    """The drill ends red, with the reason in one line, and has put all back itself; its guardian writes that down later."""
     before = kept(stage)
     with struck(tmp_path, stage) as drill:
         guardian = guardian_of(drill.pid)

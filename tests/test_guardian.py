@@ -186,6 +186,36 @@ def test_ctrl_c_twice(stage: Estate, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_the_terminal_is_closed(stage: Estate, tmp_path: Path) -> None:
+    """With its terminal gone, and every line to it an error, the drill still puts all back itself, and reports why it ended."""
+    before = kept(stage)
+    ours, theirs = os.openpty()
+    environment = {**QUICK_DOUBT, "TERM": "xterm"}
+    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=environment, terminal=theirs)
+    try:
+        os.close(theirs)
+        until_marked(tmp_path, drill)
+        drill.send_signal(signal.SIGTSTP)
+        read_until(ours, b"a drill cannot be suspended")
+        os.close(ours)
+        assert drill.wait(300) == 1
+    finally:
+        drill.kill()
+        drill.wait()
+    run = until_restored(tmp_path, 30)
+    assert kept(stage) == before
+    assert (run / "guardian.log").read_text("utf-8") == ""
+    assert "did not end by itself: SIGHUP" in (run / "report.md").read_text("utf-8")
+
+
+def read_until(terminal: int, words: bytes) -> None:
+    seen = b""
+    while words not in seen:
+        seen += os.read(terminal, 65536)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_an_undo_that_fails(stage: Estate, tmp_path: Path) -> None:
     """Refused for longer than the drill tries, it is reported, it does not stop the others, and the guardian goes on trying."""
     before = kept(stage)

@@ -332,7 +332,9 @@ def test_rights_that_cannot_be_read(tmp_path: Path) -> None:
         open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _),
     ):
         said = refusal(stage, target, settings(tmp_path))
-        assert said.startswith("what this identity may do cannot be read: read the rights on proseware: refused with 403")
+        assert said.startswith(
+            "what this identity may do cannot be read: read the rights on proseware: refused with 403"
+        )
         assert said.endswith(
             "give it Microsoft.Authorization/permissions/read, or set [safety] check_rights = false if you know that it may undo"
         )
@@ -437,7 +439,7 @@ def test_no_further_act_without_a_guardian(stage: Estate, target: Target, tmp_pa
         os.kill(guardian_of(os.getpid()), signal.SIGKILL)
         assert eventually(lambda: bool(run.alone()), 20)
         written = len(stage.writes())
-        with pytest.raises(Aborted, match="nobody would put the estate back: the guardian ended: see .*guardian.log"):
+        with pytest.raises(Aborted, match=r"nobody would put the estate back: the guardian ended: see .*guardian\.log"):
             run.drill.enable(Role.SECONDARY)
         assert len(stage.writes()) == written
     finally:

@@ -1,4 +1,4 @@
-"""Traffic Manager does not probe an endpoint that it calls Stopped until it notices the restart; a drill does not wait for that."""
+"""Traffic Manager does not probe an endpoint that it calls Stopped until it notices the restart; a drill does not wait."""
 
 from __future__ import annotations
 

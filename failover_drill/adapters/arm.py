@@ -1,7 +1,8 @@
 """The control plane, through the unchanged Azure SDKs. The only module that knows azure-mgmt-*.
 
 Retries: GETs are retried by the SDK's own policy. A write is sent once: a repeated stop or a lost-update race is worse than
-an error, and an unknown outcome (timeout, reset) is settled by reading again, which the caller does.
+an error, and an unknown outcome (timeout, reset) is settled by reading again, which the caller does. Unknown is whatever is not
+surely refused: a 4xx, or no connection.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from azure.core.exceptions import (
@@ -18,7 +20,7 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestError,
-    ServiceResponseError,
+    ServiceRequestTimeoutError,
 )
 from azure.core.rest import HttpRequest
 from azure.mgmt.trafficmanager import TrafficManagerManagementClient
@@ -76,17 +78,33 @@ def translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 def _platform_error(error: AzureError, operation: str, resource_id: str) -> PlatformError:
     what = f"{operation} {resource_name(resource_id)}"
-    known = not isinstance(error, ServiceResponseError)
+    status = (error.response.status_code or 0) if isinstance(error, HttpResponseError) and error.response else 0
+    known = False
     if isinstance(error, ClientAuthenticationError):
         said = f"{what}: the token was refused or could not be had: {_first_line(error)}; check the credential"
-    elif isinstance(error, HttpResponseError) and error.response is not None:
-        said = f"{what}: refused with {error.response.status_code} {_reason(error)}"
-        known = error.response.status_code not in {500, 502, 503, 504, 408}
+        known = True
+    elif isinstance(error, HttpResponseError) and status >= 400:
+        said = f"{what}: refused with {status} {_reason(error)}"
+        known = status < 500 and status != 408
     elif isinstance(error, ServiceRequestError):
         said = f"{what}: the control plane cannot be reached: {_first_line(error)}"
+        known = _never_sent(error)
     else:
         said = f"{what}: no answer, so it may have happened: {_first_line(error)}"
     return PlatformError(said, operation=operation, resource_id=resource_id, outcome_known=known)
+
+
+def _never_sent(error: ServiceRequestError) -> bool:
+    """Was there no connection? Only that is sure; azure-core says "no request was sent" of connections that broke, too."""
+    unconnected = (ConnectionRefusedError, socket.gaierror)
+    causes = _causes(error.inner_exception)
+    return isinstance(error, ServiceRequestTimeoutError) or any(isinstance(cause, unconnected) for cause in causes)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _first_line(error: AzureError) -> str:
