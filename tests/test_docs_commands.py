@@ -63,7 +63,8 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
         "/opt/failover-drill/bin/pip install failover-drill",
         "git clone <your suite> /srv/drills",
         "podman build --file deploy/Containerfile --tag failover-drill .",
-        'podman run --volume "$PWD:/suite" failover-drill features/failover.feature --target sandbox --yes-really',
+        'podman run --userns keep-id:uid=10001,gid=10001 --volume "$PWD:/suite:Z" failover-drill '
+        "features/failover.feature --target sandbox --yes-really",
     ),
     "tests/test_init.py": ("failover-drill init", "failover-drill init --yes", "failover-drill init --force"),
     "tests/test_installed.py": (
