@@ -36,6 +36,7 @@ PUBLIC_AUDIENCES = frozenset(
 )
 
 
+NOBODY = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId"
 CHOICES = ("client_id", "object_id", "principal_id", "mi_res_id", "msi_res_id")  # of a user-assigned identity
 
 
@@ -215,23 +216,20 @@ class Issuer:
             return _refuse(401, "The X-IDENTITY-HEADER header is missing or wrong.")
         if request.query.get("api-version") not in {"2019-08-01", "2017-09-01"}:
             return _refuse(400, "The api-version query parameter must be 2019-08-01.")
-        return self._managed_token(request, _refuse)
+        return self._managed_token(request, _refuse, NOBODY)
 
     def _imds(self, request: Request) -> Response:
         if request.headers.get("metadata", "").lower() != "true":
             return _imds_refuse(400, "Required metadata header not specified")
-        return self._managed_token(request, _imds_refuse)
+        return self._managed_token(request, _imds_refuse, "Identity not found")
 
-    def _managed_token(self, request: Request, refuse: Callable[[int, str], Response]) -> Response:
+    def _managed_token(self, request: Request, refuse: Callable[[int, str], Response], nobody: str) -> Response:
         resource = request.query.get("resource")
         if not resource:
             return refuse(400, "The resource query parameter is missing.")
         asked_for = [request.query[key].lower() for key in CHOICES if request.query.get(key)]
         if any(one not in {self.who.client_id, self.who.object_id} for one in asked_for):
-            return refuse(
-                400,
-                "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId",
-            )
+            return refuse(400, nobody)
         now, lifetime = self._clock(), self.who.lifetime_s
         body = {
             "access_token": self._issue(resource, now),

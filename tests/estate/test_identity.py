@@ -125,13 +125,16 @@ def test_the_app_service_protocol(estate: Running, query: str, headers: dict[str
 
 
 def test_the_imds_protocol(estate: Running) -> None:
-    """IMDS wants its Metadata header, and gives expires_in."""
+    """IMDS wants its Metadata header, gives expires_in, and says in its own way that an identity is not there."""
     base = (
         estate.ready["identity_endpoint"].removesuffix("/msi/token")
         + "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r"
     )
     assert fetch("GET", base).status == 400
     assert fetch("GET", base, {"Metadata": "true"}).json["expires_in"] == "86400"
+    nobody = fetch("GET", f"{base}&client_id=nobody", {"Metadata": "true"})
+    assert nobody.status == 400
+    assert nobody.json == {"error": "invalid_request", "error_description": "Identity not found"}
 
 
 @pytest.mark.parametrize(
