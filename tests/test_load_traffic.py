@@ -131,7 +131,10 @@ def test_populations_follow_a_change_of_dns_each_in_its_way(
     assert (sent[east_fresh] < changed + (TTL + LATE_S) * 1e9).all()
 
     keepalive = of[Population.KEEPALIVE]
-    assert not at_west[keepalive & (sent < dropped)].any()
+    opened = keepalive & (sent > changed) & (sent < dropped) & ((records["flags"] & Flag.REUSED) == 0)
+    kept = keepalive & ~np.isin(records["lane"], records["lane"][opened])  # a busy client opens a second connection
+    assert len(np.unique(records["lane"][kept])) > 0.5 * len(np.unique(records["lane"][keepalive]))
+    assert not at_west[kept & (sent < dropped)].any()
     assert at_west[keepalive & (sent > dropped + LATE_S * 1e9)].all()
     assert not at_west[of[Population.STICKY]].any()
     assert west.requests > 0
