@@ -46,12 +46,12 @@ class Journal:
     """The one writer of one journal file. Thread-safe by being given to one thread."""
 
     def __init__(self, path: Path) -> None:
-        """Create *path*; raises JournalError where it cannot be created or exists already."""
+        """Create *path*; raises JournalError where it cannot be created or locked, or exists already."""
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise JournalError(f"{path}: cannot be written: {error.strerror}") from None
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _keep_the_name(path)
         self.path = path
         self.entries: list[Entry] = []  # what is written; whoever writes need not read it again

@@ -230,7 +230,7 @@ def _next(directory: Path) -> Path:
 def unrestored(reports: Path, profile_id: str | None) -> Path | None:
     """Return the newest run on this profile (None: on any) that is not put back, or None.
 
-    A run whose journal cannot be believed counts as put back nowhere: its own message is raised as DrillError.
+    A run whose journal cannot be believed counts as put back nowhere: DrillError says so, and what to do.
     """
     for path in sorted(reports.glob(f"*/*/{journal.FILE}"), key=lambda path: path.parent.name, reverse=True):
         state = _state_or_none(path.parent)
@@ -248,4 +248,7 @@ def _state_or_none(directory: Path) -> State | None:
     except DrillError as error:
         if "has no header" in str(error):
             return None
-        raise
+        raise DrillError(
+            f"{error}; so nobody can tell whether that run is put back: see to the estate by hand (docs/runbook.md), "
+            f"then move {directory} away"
+        ) from error

@@ -18,7 +18,7 @@ from failover_drill.settings import Settings
 from failover_drill.target import Target
 from failover_drill.targets import open_target
 from local_estate.certs import Authority, server_context
-from tests.servers import free_port
+from tests.servers import eventually, free_port
 from tests.stage import COLD, Estate, estate
 
 HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -81,6 +81,26 @@ def test_whether_it_happened(case: str, target: Target, tmp_path: Path) -> None:
         ArmPlatform(broken).set_endpoint(target.primary.endpoint_id, enabled=False)
     assert raised.value.outcome_known is known, raised.value
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.timeout(120)
+def test_told_to_wait_for_an_hour(stage: Estate, target: Target) -> None:
+    """A read that is told to come back in an hour asks again within seconds: an undo must not stand still for that."""
+
+    def calls() -> int:
+        return int(stage.control("GET", "/_state")["calls"])
+
+    def mend() -> None:
+        eventually(lambda: calls() > before, 60)
+        stage.control("DELETE", "/_faults")
+
+    before = calls()
+    stage.control("POST", "/_faults", {"kind": "control_throttled", "retry_after_s": 3600})
+    mending = threading.Thread(target=mend)
+    mending.start()
+    assert ArmPlatform(target).app_state(target.primary.app_id).running
+    mending.join()
+    assert calls() - before >= 2
 
 
 def test_never_sent(target: Target) -> None:

@@ -22,6 +22,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceRequestTimeoutError,
 )
+from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest
 from azure.mgmt.trafficmanager import TrafficManagerManagementClient
 from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
@@ -44,6 +45,8 @@ T = TypeVar("T")
 VOLATILE = frozenset({"etag", "lastModifiedTimeUtc", "endpointMonitorStatus", "profileMonitorStatus", "systemData"})
 OWN_TAGS = frozenset({"failover-drill-lock", "failover-drill-stop"})  # how drills and people talk to drills: no drift
 ONCE: dict[str, Any] = {"retry_total": 0}
+BACKOFF: dict[str, Any] = {"retry_backoff_max": 20}
+LOCAL_BACKOFF: dict[str, Any] = {"retry_backoff_factor": 0.1, "retry_backoff_max": 2}
 TAGS_VERSION, GROUPS_VERSION, PERMISSIONS_VERSION = "2021-04-01", "2021-04-01", "2022-04-01"
 PLANS_VERSION = "2024-04-01"
 
@@ -126,6 +129,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
+class Impatient(RetryPolicy[Any, Any]):
+    """The SDK's own retries, with each wait within `retry_backoff_max`: a Retry-After of minutes must not hold up an undo."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, self.backoff_max)
+
+
 class ArmPlatform:
     """`Platform` over azure-mgmt-web and azure-mgmt-trafficmanager. Who we are is credentials.py's matter."""
 
@@ -138,10 +149,12 @@ class ArmPlatform:
         }
         options |= client_options(cloud, target.ca_file)
         if target.local:
-            options |= {"use_env_settings": False, "retry_backoff_factor": 0.1, "retry_backoff_max": 2}
+            options |= {"use_env_settings": False}
+        backoff: dict[str, Any] = LOCAL_BACKOFF if target.local else BACKOFF
         self._credential = Credential(cloud, target.ca_file, use_env_settings=not target.local)
-        self._web = WebSiteManagementClient(self._credential, target.subscription_id, **options)
-        self._names = TrafficManagerManagementClient(self._credential, target.subscription_id, **options)
+        whose: tuple[Any, ...] = (self._credential, target.subscription_id)
+        self._web = WebSiteManagementClient(*whose, retry_policy=Impatient(**backoff), **options)
+        self._names = TrafficManagerManagementClient(*whose, retry_policy=Impatient(**backoff), **options)
 
     @property
     def identity(self) -> Identity:
