@@ -20,7 +20,7 @@ from failover_drill.facts import Outcome, Population
 from failover_drill.live_page import Page
 from failover_drill.live_stage import EACH_S, Onlooker
 from failover_drill.live_view import Screen
-from failover_drill.samples import Recorder
+from failover_drill.recorder import Recorder
 
 RATE, LASTING_S, MOST = 1_000, 60, 0.05
 S = 1_000_000_000

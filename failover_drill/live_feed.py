@@ -16,7 +16,8 @@ from failover_drill import journal, record
 from failover_drill.errors import JournalError
 from failover_drill.facts import Resolution, SampleTable
 from failover_drill.live import News
-from failover_drill.samples import read_header, tail
+from failover_drill.sample_header import read_header
+from failover_drill.samples import tail
 from failover_drill.traffic import WRITES
 
 

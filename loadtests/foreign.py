@@ -14,7 +14,7 @@ from typing import Any
 from geventhttpclient.response import HTTPConnectionClosed
 
 from failover_drill.facts import Outcome
-from failover_drill.samples import LATEST_US, ROOM, UNPLANNED
+from failover_drill.recorder import LATEST_US, ROOM, UNPLANNED
 from loadtests.process import OURS, LoadProcess
 from loadtests.stream import outcome_of
 

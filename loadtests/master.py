@@ -25,7 +25,7 @@ from typing import Any
 import gevent
 
 from failover_drill.errors import JournalError
-from failover_drill.samples import Header
+from failover_drill.sample_header import Header
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import Exchange, Offset, OffsetEstimate, clock_id
 

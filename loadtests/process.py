@@ -21,8 +21,9 @@ import gevent
 from gevent import socket as gsocket
 from gevent.lock import Semaphore
 
+from failover_drill import clock
 from failover_drill.facts import Outcome
-from failover_drill.samples import Recorder, now_anchor
+from failover_drill.recorder import Recorder
 from failover_drill.traffic import TrafficPlan
 from loadtests.caches import NameCache
 from loadtests.control import Responder
@@ -43,7 +44,7 @@ class LoadProcess:
     """What one process records and sends. `index` and `workers` say which share of the grid is its own."""
 
     def __init__(self, environment: Any, plan: TrafficPlan, *, index: int = 0, workers: int = 1) -> None:
-        anchor = now_anchor()
+        anchor = clock.anchor()
         self.plan = plan
         self._environment = environment
         self._earlier = self._seen = (0, 0)  # Locust's totals before it last set them to zero; and at its last stop

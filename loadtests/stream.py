@@ -21,7 +21,7 @@ import gevent
 from gevent import GreenletExit
 
 from failover_drill.facts import Flag, Outcome, Population
-from failover_drill.samples import Recorder
+from failover_drill.recorder import Recorder
 from failover_drill.traffic import TrafficPlan, lane_populations
 from loadtests.caches import LookupFailed, NameCache, is_address, name_caches
 from loadtests.exchange import Answer, Connection, Malformed, Opener, Unanswered, requests_of

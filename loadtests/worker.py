@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from failover_drill.samples import Recorder
+from failover_drill.recorder import Recorder
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import clock_id
 from loadtests.foreign import foreign_listener

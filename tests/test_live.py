@@ -21,7 +21,7 @@ from failover_drill.live_users import Users
 from failover_drill.live_view import panel, strip
 from failover_drill.live_writes import Writes
 from failover_drill.observing import Watched
-from failover_drill.samples import Recorder
+from failover_drill.recorder import Recorder
 from tests.histories import MS, NAMES, Down, S, grid, records
 
 OBJECTIVES = {

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from failover_drill import clock
 from failover_drill.adapters.load import Load
 from failover_drill.facts import Facts, Objectives, Outcome, SampleTable, WorkerReport
 from failover_drill.measured import measure
-from failover_drill.samples import now_anchor, read_samples
+from failover_drill.samples import read_samples
 from failover_drill.traffic import TrafficPlan
 from loadtests.clocks import Exchange, OffsetEstimate
 from tests.instruments import facts_of, when_fit
@@ -86,7 +87,7 @@ def test_one_and_four_workers_agree_on_the_same_outages(site: Site, tmp_path: Pa
 
 def watched_twice(site: Site, where: Path) -> tuple[list[Facts], list[float]]:
     """Have three outages; return what one worker saw and what four did, and the true lengths in seconds."""
-    anchor = now_anchor()
+    anchor = clock.anchor()
     plans = [plan_for(site, where / str(n), workers=n, timeout_s=1.5, slow_s=1.5) for n in (1, 4)]
     with Load() as one, Load() as four:
         four.start(plans[1], where / "4")
@@ -134,7 +135,7 @@ def with_remote_worker(site: Site, tmp_path: Path, *wrapped: str, **environ: str
     far_dir.mkdir()
     port = free_port("127.0.0.1")
     plan = plan_for(site, run_dir, workers=2, remote_workers=1, master_port=port, rate=200.0)
-    anchor = now_anchor()
+    anchor = clock.anchor()
     far = remote_worker(port, far_dir, *wrapped, **environ)
     try:
         with Load() as load:

@@ -21,11 +21,12 @@ import psutil
 import pytest
 import trustme
 
+from failover_drill import clock
 from failover_drill.adapters.load import Load
 from failover_drill.errors import DrillError
 from failover_drill.facts import Facts, Objectives, Outcome
 from failover_drill.findings import analyse
-from failover_drill.samples import now_anchor, read_samples
+from failover_drill.samples import read_samples
 from failover_drill.traffic import TrafficPlan
 from tests.servers import Authority, Site, eventually, free_port, loop_thread
 
@@ -292,7 +293,7 @@ def test_users_of_other_people_are_measured_too(
     assert report.scheduled == report.recorded == report.locust_requests
     assert report.locust_failures == np.count_nonzero((table.records["outcome"] != Outcome.OK) & (paths != "long"))
     control, _ = read_samples(tmp_path, "control")
-    facts = Facts("test", "1", now_anchor(), "", "", plan.gap_ns, table, control, workers=(report,))
+    facts = Facts("test", "1", clock.anchor(), "", "", plan.gap_ns, table, control, workers=(report,))
     assert analyse(facts, Objectives()).instrument.locust_agrees
 
 

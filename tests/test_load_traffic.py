@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from failover_drill import clock
 from failover_drill.adapters.load import Load
 from failover_drill.facts import Facts, Flag, Objectives, Outcome, Population, SampleTable
 from failover_drill.measured import measure
-from failover_drill.samples import now_anchor, read_samples
+from failover_drill.samples import read_samples
 from failover_drill.traffic import TrafficPlan
 from tests.instruments import facts_of, when_fit
 from tests.servers import Authority, LoopThread, Site, free_port, loop_thread
@@ -166,7 +167,7 @@ def test_hang_is_measured_whole(sites: tuple[Site, Site], tmp_path: Path) -> Non
 
 def hung(site: Site, directory: Path) -> tuple[list[Facts], int]:
     """Have a site hang for 2 s; return the facts, and for how long it really did."""
-    anchor = now_anchor()
+    anchor = clock.anchor()
     plan = plan_for(site, directory, rate=200.0, timeout_s=1.5, slow_s=1.5)
     with Load() as load:
         load.start(plan, directory)

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from failover_drill.errors import JournalError
 from failover_drill.facts import SAMPLE_DTYPE, ClockAnchor, Outcome, Population
-from failover_drill.samples import Recorder, archive, note_death, read_header, read_samples, tail
+from failover_drill.recorder import Recorder
+from failover_drill.sample_header import read_header
+from failover_drill.samples import archive, note_death, read_samples, tail
 
 ANCHOR = ClockAnchor(wall_ns=1_700_000_000_000_000_000, mono_ns=5_000_000_000)
 GAP = 10_000_000
@@ -153,7 +155,7 @@ def test_death_counts_what_was_never_sent(tmp_path: Path) -> None:
 def test_killed_writer_leaves_a_readable_file(tmp_path: Path) -> None:
     """SIGKILL loses what was not flushed and nothing else."""
     program = (
-        "import sys, os, signal; from pathlib import Path; from failover_drill.samples import Recorder\n"
+        "import sys, os, signal; from pathlib import Path; from failover_drill.recorder import Recorder\n"
         f"r = Recorder(Path({str(tmp_path)!r}), rate=100.0)\n"
         "for i in range(1000):\n"
         "    r.scheduled += 1; r.add(i * 10**7, i * 10**7, i * 10**7 + 5, 0, 0, 200, 0, 0, 0, 0, 0, 0)\n"
@@ -170,7 +172,7 @@ def test_killed_writer_leaves_a_readable_file(tmp_path: Path) -> None:
 def test_full_disk_is_counted_not_raised(tmp_path: Path) -> None:
     """Where the file cannot grow, samples are counted as lost and the ones before stay whole."""
     program = (
-        "import resource, signal; from pathlib import Path; from failover_drill.samples import Recorder\n"
+        "import resource, signal; from pathlib import Path; from failover_drill.recorder import Recorder\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"r = Recorder(Path({str(tmp_path)!r}))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"

@@ -20,9 +20,10 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from failover_drill.adapters.load import Load  # noqa: E402
+from failover_drill.clock import anchor as now_anchor  # noqa: E402
 from failover_drill.facts import ClockAnchor, Facts, Objectives  # noqa: E402
 from failover_drill.measured import measure  # noqa: E402
-from failover_drill.samples import now_anchor, read_samples  # noqa: E402
+from failover_drill.samples import read_samples  # noqa: E402
 from failover_drill.traffic import TrafficPlan  # noqa: E402
 
 KINDS = ("refused", "503", "reset", "hang")

@@ -22,7 +22,8 @@ sys.path.insert(0, str(HERE.parent / "accuracy"))
 from common import FaultServer, read_samples, start_ours, where_and_when  # noqa: E402
 
 from failover_drill.facts import SAMPLE_DTYPE  # noqa: E402
-from failover_drill.samples import Recorder, archive  # noqa: E402
+from failover_drill.recorder import Recorder  # noqa: E402
+from failover_drill.samples import archive  # noqa: E402
 
 
 def main() -> int:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from failover_drill.errors import DrillError, JournalError
 from failover_drill.facts import SampleTable
-from failover_drill.samples import note_death, read_header, tail
+from failover_drill.sample_header import read_header
+from failover_drill.samples import note_death, tail
 from failover_drill.traffic import PLAN_FILE, PLAN_VARIABLE, TrafficPlan
 
 _PARENT_VARIABLE = "FAILOVER_DRILL_PARENT_FD"
