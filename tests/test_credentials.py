@@ -168,13 +168,29 @@ def test_names_come_from_the_service(stage: Estate) -> None:
 
 
 def test_nobody_signs_in(stage: Estate) -> None:
-    """Without any credential the refusal is one line, and says what to check."""
+    """Without any credential the refusal is one line, and says what each of the usual ones lacks."""
+    with only({}), pytest.raises(PlatformError, match="check the credential") as caught:
+        azure_target(table(stage), "prod")
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "EnvironmentCredential: Environment variables are not fully configured; " in said
+    assert "WorkloadIdentityCredential: The workload options are not fully configured; " in said
+    assert "ManagedIdentityCredential: " in said
+    assert "AzureCliCredential: " in said
+    assert "BrokerCredential" not in said
+
+
+def test_a_wrong_secret_is_said(stage: Estate) -> None:
+    """Where a credential is there and refused, the line tells why, and never the secret."""
     with (
-        only({"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}),
-        pytest.raises(PlatformError, match="check the credential") as caught,
+        only({**client_secret(stage), "AZURE_CLIENT_SECRET": "not-the-secret"}),
+        pytest.raises(PlatformError) as caught,
     ):
         azure_target(table(stage), "prod")
-    assert "\n" not in str(caught.value)
+    said = str(caught.value)
+    assert "EnvironmentCredential: Authentication failed: " in said
+    assert "\n" not in said
+    assert "not-the-secret" not in said
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
 from azure.mgmt.web import WebSiteManagementClient
 
 from failover_drill import telemetry
-from failover_drill.adapters.credentials import Cloud, Credential, client_options
+from failover_drill.adapters.credentials import Cloud, Credential, client_options, why_nobody
 from failover_drill.errors import PlatformError
 from failover_drill.platform import AppState, EndpointState, Identity, Permission, ProfileState, Receipt
 from failover_drill.target import Target, group_name, provider_type, resource_name, site_and_slot
@@ -84,7 +84,8 @@ def _platform_error(error: AzureError, operation: str, resource_id: str) -> Plat
     status = (error.response.status_code or 0) if isinstance(error, HttpResponseError) and error.response else 0
     known = False
     if isinstance(error, ClientAuthenticationError):
-        said = f"{what}: the token was refused or could not be had: {_first_line(error)}; check the credential"
+        why = why_nobody(str(error.message)) or _first_line(error)
+        said = f"{what}: the token was refused or could not be had: {why}; check the credential: docs/targets.md"
         known = True
     elif isinstance(error, HttpResponseError) and status >= 400:
         said = f"{what}: refused with {status} {_reason(error)}"

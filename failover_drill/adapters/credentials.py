@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from failover_drill.platform import Identity
 
 PUBLIC = "https://management.azure.com"
 AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
+USUAL = ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential", "AzureCliCredential")
+TRIED = re.compile(r"^\t(\w+): (.+)$", re.MULTILINE)
+UNAVAILABLE = re.compile(r"^\w+ authentication unavailable[.,]?\s*")
 KNOWN: Mapping[str, tuple[AzureClouds, str]] = {
     "public": (AzureClouds.AZURE_PUBLIC_CLOUD, ""),
     "china": (AzureClouds.AZURE_CHINA_CLOUD, AzureAuthorityHosts.AZURE_CHINA),
@@ -103,6 +107,20 @@ class Credential:
             object_id=str(said.get("oid") or ""),
             tenant_id=str(said.get("tid") or ""),
         )
+
+
+def why_nobody(message: str) -> str:
+    """Return in one line why the usual credentials gave no token; "" where *message* is not what the whole chain says.
+
+    The chain's first line names none of them; the lines below it do, each with more sentences than a night has time for.
+    """
+    said = {name: _briefly(reason) for name, reason in TRIED.findall(message)}
+    usual = {name: reason for name, reason in said.items() if name in USUAL}
+    return "; ".join(f"{name}: {reason}" for name, reason in (usual or said).items())
+
+
+def _briefly(reason: str) -> str:
+    return UNAVAILABLE.sub("", reason).split(". ")[0].strip(" .")[:200] or "unavailable"
 
 
 @contextmanager
