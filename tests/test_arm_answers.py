@@ -60,7 +60,7 @@ def answering(target: Target, where: Path, answer: bytes) -> Iterator[Target]:
         server.start()
         port = listener.getsockname()[1]
         yield replace(target, arm_url=f"https://127.0.0.1:{port}", ca_file=str(authority.ca_file))
-        server.join(20)
+        server.join(60)
 
 
 def _answer_once(listener: socket.socket, context: ssl.SSLContext, answer: bytes) -> None:
@@ -72,7 +72,7 @@ def _answer_once(listener: socket.socket, context: ssl.SSLContext, answer: bytes
         connection.sendall(answer)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", ANSWERS)
 def test_whether_it_happened(case: str, target: Target, tmp_path: Path) -> None:
     """A write that was sent may have happened, unless it was refused; in doubt it is undone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -195,24 +196,38 @@ def test_the_terminal_is_closed(stage: Estate, tmp_path: Path) -> None:
     drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=environment, terminal=theirs)
     try:
         os.close(theirs)
-        until_marked(tmp_path, drill)
-        drill.send_signal(signal.SIGTSTP)
-        read_until(ours, b"a drill cannot be suspended")
+        with heard(ours) as said:
+            until_marked(tmp_path, drill)
+            drill.send_signal(signal.SIGTSTP)
+            assert eventually(lambda: b"a drill cannot be suspended" in said)
         os.close(ours)
         assert drill.wait(300) != 0
     finally:
         drill.kill()
         drill.wait()
-    run = until_restored(tmp_path, 30)
+    run = until_restored(tmp_path)
     assert kept(stage) == before
     assert (run / "guardian.log").read_text("utf-8") == ""
     assert "did not end by itself: SIGHUP" in (run / "report.md").read_text("utf-8")
 
 
-def read_until(terminal: int, words: bytes) -> None:
-    seen = b""
-    while words not in seen:
-        seen += os.read(terminal, 65536)
+@contextmanager
+def heard(terminal: int) -> Iterator[bytearray]:
+    """What is written to a terminal meanwhile. Somebody must read it: a full one would hold up whoever writes."""
+    said, over = bytearray(), threading.Event()
+
+    def listen() -> None:
+        while not over.is_set():
+            if select.select([terminal], [], [], 0.1)[0]:
+                said.extend(os.read(terminal, 65536))
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield said
+    finally:
+        over.set()
+        listener.join()
 
 
 @pytest.mark.slow

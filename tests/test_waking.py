@@ -23,7 +23,7 @@ ASLEEP = {
 }
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(500)
 def test_a_stopped_endpoint_is_disabled_and_enabled_again(tmp_path: Path) -> None:
     """A secondary whose app stood still behind an enabled endpoint is answered as soon as DNS is pointed at it; then the primary.
 
