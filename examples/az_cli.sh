@@ -1,6 +1,6 @@
 #!/bin/sh
 # The unmodified az CLI against the local estate: registers the cloud, logs in with the managed identity, then shows and
-# updates the profile and an endpoint, and lists, shows, stops, starts and restarts a web app.
+# updates the profile, an endpoint and a tag, and lists, shows, stops, starts and restarts a web app.
 #
 #   python -m local_estate > ready.json &
 #   examples/az_cli.sh ready.json                 (AZ=/path/to/az where az is not on PATH)
@@ -45,6 +45,14 @@ for status in Disabled Enabled; do
 done
 "$az" network traffic-manager endpoint list -g "$group" --profile-name "$profile" --query '[].name' -o tsv
 "$az" network traffic-manager endpoint show -g "$group" --profile-name "$profile" --type azureEndpoints -n "$endpoint" --query target -o tsv
+
+say tag
+id=$("$az" network traffic-manager profile show -g "$group" -n "$profile" --query id -o tsv)
+"$az" tag update --operation Merge --resource-id "$id" --tags "failover-drill-lock=a run until 03:17" -o none
+lock=$("$az" tag list --resource-id "$id" --query 'properties.tags."failover-drill-lock"' -o tsv)
+echo "$lock"
+"$az" tag update --operation Delete --resource-id "$id" --tags "failover-drill-lock=$lock" -o none
+"$az" tag list --resource-id "$id" --query 'keys(properties.tags)' -o tsv
 
 say web app
 "$az" webapp list --query '[].name' -o tsv

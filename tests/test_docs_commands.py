@@ -92,7 +92,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 }
 """Where a command is run that is not run here: it takes minutes, needs a terminal, or is at the heart of a test of its own."""
 
-NEEDS_AZURE = re.compile(r"az |pytest .* --yes-really$")
+NEEDS_AZURE = re.compile(r"([A-Z]+=\$\()?az |pytest .* --yes-really$")
 FIGURES = re.compile(
     r"(chrt --rr 5 )?python (-m benchmarks|benchmarks/)"
 )  # minutes to hours; their pages carry what came of it

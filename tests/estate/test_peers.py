@@ -39,16 +39,18 @@ def script(estate: Running, name: str, tmp_path: Path, **more: str) -> str:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(AZ is None, reason="az is not installed (set FAILOVER_DRILL_AZ, or put az on PATH)")
 def test_the_az_cli_does_the_drill(estate: Running, tmp_path: Path) -> None:
-    """az registers the cloud, logs in, shows and updates profile and endpoint, and stops and starts an app."""
+    """az registers the cloud, logs in, shows and updates profile, endpoint and a tag, and stops and starts an app."""
     said = script(estate, "az_cli.sh", tmp_path, AZ=AZ or "").split("\n--- ")
-    profile, endpoint, app = (part.split() for part in said[1:4])
+    profile, endpoint, tag, app = (part.split() for part in said[1:5])
     assert profile[1:] == ["proseware", "7", "5", "false"]
     assert endpoint[1:5] == ["Disabled", "Disabled", "Enabled", "CheckingEndpoint"]
+    assert tag == ["tag", "a", "run", "until", "03:17", "failover-drill"]  # there, and then removed by its value
     assert [word for word in app if word in {"Running", "Stopped"}] == ["Running", "Stopped", "Running"]
     operations = [w["operation"] for w in estate.writes()]
     assert operations == [
         *["Profiles_CreateOrUpdate"] * 2,
         *["Endpoints_CreateOrUpdate"] * 2,
+        *["Tags_UpdateAtResource"] * 2,
         *["WebApps_Stop", "WebApps_Start", "WebApps_Restart"],
     ]
 
