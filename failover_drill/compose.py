@@ -7,10 +7,7 @@ settings ─► target ─► platform, direct, names, load ─► Drill, in a d
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform as machine
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -22,19 +19,20 @@ from failover_drill.abort import conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.adapters.direct import DirectAsker
 from failover_drill.adapters.estate import EstateFaults
-from failover_drill.adapters.load import Load
 from failover_drill.adapters.read_back import Reader
 from failover_drill.adapters.resolver import NameAsker
-from failover_drill.adapters.watch import Watch, watch_monitor, watch_names
+from failover_drill.adapters.watch import watches
 from failover_drill.admission import Safety
 from failover_drill.clock import SystemClock, anchor
 from failover_drill.drill import Drill
-from failover_drill.errors import DrillError, JournalError, SettingsError
+from failover_drill.environment import environment
+from failover_drill.errors import DrillError, JournalError
 from failover_drill.facts import ClockAnchor
 from failover_drill.findings import Findings, analyse
 from failover_drill.forecast import Kind
 from failover_drill.interrupts import held
 from failover_drill.journal import FILE, FORMAT, Journal
+from failover_drill.planned_load import PlannedLoad, own_load, traffic_plan
 from failover_drill.predict import Foreteller
 from failover_drill.preflight import NOTHING, admission, readiness, refuse_if_unrestored
 from failover_drill.reports import write_reports
@@ -42,83 +40,12 @@ from failover_drill.restoration import World
 from failover_drill.samples import archive
 from failover_drill.settings import Settings
 from failover_drill.settings_shown import shown
-from failover_drill.settings_tables import TrafficTable, status_ranges
-from failover_drill.target import DataProbe, Target
-from failover_drill.traffic import TrafficPlan
+from failover_drill.target import Target
 from failover_drill.undo import Limits
 from failover_drill.waiting import Waits
 
-SETTLING_S = 15.0
-GLANCE_S = 0.5
-WRITTEN_S = 1.5  # samples are on the disk by then: a load process writes each half second
 UNASKED = guards.Consent()
 Say = Callable[[str], None]
-
-
-class PlannedLoad:
-    """`Traffic`: the load process, with the plan it is to carry out."""
-
-    def __init__(self, plan: TrafficPlan, directory: Path, load: Load) -> None:
-        self._plan, self._directory, self._load = plan, directory, load
-
-    def start(self) -> None:
-        self._load.start(self._plan, self._directory)
-
-    def stop(self) -> None:
-        self._load.stop()
-
-    @property
-    def alive(self) -> bool:
-        return self._load.alive
-
-
-def traffic_plan(settings: Settings, target: Target, directory: Path) -> TrafficPlan:
-    """Return what the load process is to do: the settings' users, asking the target's names."""
-    traffic = settings.traffic
-    return TrafficPlan(
-        url=target.url + "/",
-        out_dir=str(directory),
-        rate=traffic.rate,
-        resolvers=target.authorities if target.local else tuple(server for _, server in target.resolvers),
-        mix=traffic.mix.model_dump(),
-        lanes=traffic.lanes,
-        caches=traffic.caches,
-        ttl_floor_s=traffic.ttl_floor_s,
-        ttl_overstay_s=traffic.ttl_overstay_s,
-        timeout_s=traffic.timeout_s,
-        slow_s=traffic.slow_s,
-        expect_status=status_ranges(traffic.expect_status),
-        expect_content=traffic.expect_content or None,
-        paths=tuple((p.path, p.weight) for p in traffic.paths),
-        method=traffic.method,
-        region_header=traffic.region_header,
-        regions=target.by_address(),
-        ca_file=target.ca_file,
-        control_url=traffic.control_url or None,
-        workers=traffic.workers,
-        seed=traffic.seed,
-        **(writing(target.data_probe, directory.name) if target.data_probe else {}),
-    )
-
-
-def own_load(traffic: TrafficTable) -> Load:
-    """Return the load process that is to be started. Raises SettingsError where its locustfile is not there."""
-    if not traffic.locustfile:
-        return Load()
-    file = Path(traffic.locustfile).absolute()
-    if not file.is_file():
-        raise SettingsError(f"drill.toml: traffic.locustfile = {traffic.locustfile!r}: there is no such file")
-    return Load(locustfile=file, users=1 + traffic.own_users)
-
-
-def writing(probe: DataProbe, run: str) -> dict[str, Any]:
-    """Return the part of the plan that the data probe is. Its keys begin with the run's name: no drill reads another's."""
-    return {
-        "write_path": probe.path,
-        "write_rate": probe.rate,
-        "write_prefix": run,
-        "write_token": probe.token_variable,
-    }
 
 
 class Run:
@@ -178,7 +105,7 @@ class Run:
             self.journal.append("header", self._header(name, taken, ttl_s, signed_in), sync=True)
             self._guardian = guardian.Guardian(self.directory, settings.notify)
         self._load = PlannedLoad(traffic_plan(settings, target, self.directory), self.directory, load)
-        self._watches = self._make_watches(names)
+        self._watches = watches(self.directory, names, self.platform, target, settings.watch)
         direct = DirectAsker(target, timeout_s=settings.watch.timeout_s)
         self.drill = Drill(
             World(target, self.platform, EstateFaults(target.control_url), direct, names, self._clock),
@@ -232,15 +159,6 @@ class Run:
     def _limits(self) -> Limits:
         wait = self.settings.wait
         return Limits(wait.restore_s, wait.serve_s, wait.poll_s, self.settings.safety.doubt_s)
-
-    def _make_watches(self, names: NameAsker) -> list[Watch]:
-        watch = self.settings.watch
-        return [
-            watch_names(self.directory / record.RESOLUTIONS, names, watch.dns_interval_s),
-            watch_monitor(
-                self.directory / record.READINGS, self.platform, self.target.profile_id, watch.monitor_interval_s
-            ),
-        ]
 
     def _header(self, name: str, taken: ClockAnchor, ttl_s: int, signed_in: str) -> dict[str, object]:
         objectives = asdict(self.objectives) | {"judged": [p.name for p in self.objectives.judged]}
@@ -342,7 +260,7 @@ class Run:
         return self._guardian.ended() if self.drill.owed.promises() else ""
 
     def _close(self) -> Findings:
-        self._let_users_settle()
+        self.drill.users.let_recover()
         self._load.stop()
         self.journal.append("traffic ended", {})
         for watch in self._watches:
@@ -358,15 +276,6 @@ class Run:
         if trouble is not None:
             raise trouble
         return findings
-
-    def _let_users_settle(self) -> None:
-        """Measure until users are well again, for a while: an outage left open at the end has no upper bound."""
-        if not self._load.alive:
-            return
-        deadline = self._clock.now_ns() + int(SETTLING_S * 1e9)
-        self._clock.wait(WRITTEN_S)  # what the last undo did to users is not on the disk yet
-        while self._load.alive and not self.drill.judging.users_are_well() and self._clock.now_ns() < deadline:
-            self._clock.wait(GLANCE_S)
 
     def _tried(self, deed: Callable[[], object]) -> DrillError | None:
         try:
@@ -386,40 +295,3 @@ class Run:
 def unwritable(error: JournalError | OSError) -> str:
     """Say in one line what could not be written."""
     return str(error) if isinstance(error, JournalError) else f"{error.filename}: cannot be written: {error.strerror}"
-
-
-def environment(target: Target) -> dict[str, str]:
-    """Return versions, machine and commit, for whoever has to reproduce the figures. Never a secret."""
-    packages = (
-        "failover-drill",
-        "azure-mgmt-web",
-        "azure-mgmt-trafficmanager",
-        "azure-identity",
-        "locust",
-        "dnspython",
-        "pytest-bdd",
-    )
-    versions = {package: _version(package) for package in packages}
-    return versions | {
-        "target": target.name,
-        "subscription": target.subscription_id,
-        "public host": target.public_host,
-        "python": machine.python_version(),
-        "machine": f"{machine.system()} {machine.release()} {machine.machine()}, {os.cpu_count()} cores",
-        "commit": _commit(),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed as a package"
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"

@@ -62,7 +62,7 @@ class Drill(Looking):
         self._changes.before_deed = self.go_on
         self._admission = Admission(world, self._changes, journal, safety)
         self.judging = Judging(journal.path.parent, objectives)
-        self._users = Users(world, traffic, read_back, self.judging, objectives, journal, waits)
+        self.users = Users(world, traffic, read_back, self.judging, objectives, journal, waits)
         self._abort = AbortWatch(safety.abort, self.judging, self._changes, world.clock, waits.glance_s)
         self.owed = Owed(world, self._changes, journal, safety.undo, say)
         self._wait = Waiting(world, waits, self._meanwhile)
@@ -96,7 +96,7 @@ class Drill(Looking):
     def _meanwhile(self) -> None:
         """Raise where it is of no use to wait on: interrupted, users no longer measured, or an abort condition broken."""
         interrupts.look()
-        if self._changes.begun and self._users.out_of_sight:
+        if self._changes.begun and self.users.out_of_sight:
             raise Inconclusive("the load process died: what users see is no longer measured")
         reason = "" if self.owed.put_back_at else self._abort.breach_if_due()
         if reason:
@@ -115,7 +115,7 @@ class Drill(Looking):
 
     def serve_users(self) -> None:
         """Start the traffic and watch it at rest for the settling time. Raises Unsafe where users are not served well."""
-        self._users.serve()
+        self.users.serve()
 
     # ---- what a scenario needs beforehand, and what it does to the estate ------------------------------------------
 
@@ -141,7 +141,7 @@ class Drill(Looking):
         for other in (each for each in Role if each is not role):
             self._make(acts.disable(self.target, other), PREPARATION)
             self._wait.for_silence(self.target.region(other))
-        if self._users.measured:
+        if self.users.measured:
             self.await_users(role, self._waits.complete_s)
 
     def inject(self, fault: Fault) -> None:
@@ -203,7 +203,7 @@ class Drill(Looking):
             self._waits.complete_s,
             lambda: f"users were not served steadily again within {self._waits.complete_s:g} s of the switch",
         )
-        lost = self._users.note_writes(self.target.region(role))
+        lost = self.users.note_writes(self.target.region(role))
         if lost:
             self._say(lost)
 

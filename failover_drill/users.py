@@ -1,7 +1,10 @@
-"""The users of one drill: its traffic, watched at rest before the first change, and the writes of the data probe among it.
+"""The users of one drill: its traffic, and the writes of the data probe among it.
 
-traffic ──► settle ──► served well?  writes acknowledged, and found again?  ──► the drill may go on
-                            └──────────────── not so: Unsafe ───────────────┘
+    traffic ──► settle ──► served well? writes acknowledged, and found again? ──► the drill may go on; not so: Unsafe
+                                                                                     │
+                           well again, or not within their time ◄── put back ◄───────┘
+
+What they see is judged in judging.py.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from failover_drill.target import Region
 from failover_drill.waiting import Waits
 from failover_drill.wording import spread
 
+RECOVERING_S = 15.0
+WRITTEN_S = 1.5  # samples are on the disk by then: a load process writes each half second
 PROBE_PATIENCE_S = 5.0  # until the data probe's first writes must have been acknowledged
 
 
@@ -81,3 +86,12 @@ class Users:
         self._journal.append("read back", asdict(self._read_back(region)))
         loss = lost_writes(self._judging.facts())
         return "" if loss is None else f"data loss {spread(loss.length)}: {missing(loss)}"
+
+    def let_recover(self) -> None:
+        """Measure until users are well again, for a while: an outage left open at the end has no upper bound."""
+        if not self._traffic.alive:
+            return
+        deadline = self._clock.now_ns() + int(RECOVERING_S * 1e9)
+        self._clock.wait(WRITTEN_S)  # what the last undo did to users is not on the disk yet
+        while self._traffic.alive and not self._judging.users_are_well() and self._clock.now_ns() < deadline:
+            self._clock.wait(self._waits.glance_s)

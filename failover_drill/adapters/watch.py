@@ -17,6 +17,9 @@ from pathlib import Path
 from failover_drill.errors import PlatformError
 from failover_drill.facts import Reading, Resolution
 from failover_drill.platform import Names, Platform
+from failover_drill.record import READINGS, RESOLUTIONS
+from failover_drill.settings_tables import WatchTable
+from failover_drill.target import Target
 
 
 class Watch:
@@ -44,6 +47,16 @@ class Watch:
                     file.write(json.dumps(asdict(fact), separators=(",", ":")) + "\n")
                 due = max(due + self._interval_s, time.monotonic())
                 self._over.wait(due - time.monotonic())
+
+
+def watches(
+    directory: Path, names: Names, platform: Platform, target: Target, table: WatchTable
+) -> tuple[Watch, Watch]:
+    """Return the watches of one run: DNS answers and monitor statuses, as [watch] says."""
+    return (
+        watch_names(directory / RESOLUTIONS, names, table.dns_interval_s),
+        watch_monitor(directory / READINGS, platform, target.profile_id, table.monitor_interval_s),
+    )
 
 
 def watch_names(path: Path, names: Names, interval_s: float) -> Watch:
