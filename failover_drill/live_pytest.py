@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from failover_drill.live_stage import Stage, terminal
-from failover_drill.live_view import Screen
+from failover_drill.live_view import Screen, listens
 
 
 def set_stage(config: Any) -> Stage:
@@ -42,8 +42,9 @@ def sayer(config: Any) -> Callable[[str], None]:
 
     def say(line: str) -> None:
         with capture.global_and_fixture_disabled():
-            reporter.write_line(line)
-            sys.stdout.flush()
+            if listens(1):
+                reporter.write_line(line)
+                sys.stdout.flush()
 
     return say
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -20,8 +21,14 @@ BAR = 20  # characters of a gauge
 GUTTER = 3  # columns between the facts and the steps beside them
 WIDE, TALL = 130, 30  # from this size on, all steps are shown beside the rest
 LEVELS = "▁▂▃▄▅▆▇█"
+HEARD_S = 0.5  # how long a line waits for a reader who is held up
 COLOURS = {"up": "green", "out": "bold red", "silent": "bold yellow", "waiting": "dim", "traffic ended": "dim"}
 MARKS = {"✓": "green", "✗": "bold red", "…": "yellow", "?": "bold yellow", "·": "dim"}
+
+
+def listens(descriptor: int) -> bool:
+    """Does who reads what is written there take more? Not behind Ctrl-S, nor behind a pager; no undo waits for a reader."""
+    return bool(select.select([], [descriptor], [], HEARD_S)[1])
 
 
 class Screen:
@@ -38,6 +45,8 @@ class Screen:
     def show(self, showing: Showing) -> None:
         """Draw the panel anew."""
         with self._lock:
+            if not listens(self._terminal.fileno()):
+                return
             self._fit()
             if self._panel is None:
                 self._panel = Panel(
@@ -51,10 +60,15 @@ class Screen:
             self._panel.update(panel(showing, *self._console.size), refresh=True)
 
     def say(self, line: str) -> None:
-        """Print a line above the panel."""
-        with self._lock:
-            self._fit()
-            self._console.print(Text(line), soft_wrap=True)
+        """Print a line above the panel; nothing on a terminal that is held up."""
+        if not self._lock.acquire(timeout=HEARD_S):
+            return
+        try:
+            if listens(self._terminal.fileno()):
+                self._fit()
+                self._console.print(Text(line), soft_wrap=True)
+        finally:
+            self._lock.release()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -64,11 +78,15 @@ class Screen:
             yield
 
     def clear(self) -> None:
-        """Take the panel away; the cursor is where it was before it."""
-        with self._lock:
-            if self._panel is not None:
+        """Take the panel away; the cursor is where it was before it. A terminal that is held up keeps it."""
+        if not self._lock.acquire(timeout=HEARD_S):
+            return
+        try:
+            if self._panel is not None and listens(self._terminal.fileno()):
                 self._panel.stop()
                 self._panel = None
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Let go of the terminal."""

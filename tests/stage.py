@@ -141,7 +141,7 @@ def start_drill(
 ) -> Drilling:
     """Start a drill as a person would, with its runs kept under *where*/reports; no feature is named where that is None.
 
-    With *terminal*, a descriptor, it runs on that one.
+    With *terminal*, a descriptor, it speaks to that one, and hears it where it is a terminal.
     """
     named = [] if feature is None else [feature]
     command = [sys.executable, "-m", "pytest", *named, "-p", "no:randomly", *arguments]
@@ -150,7 +150,7 @@ def start_drill(
     own = {**os.environ, **QUICK, "FAILOVER_DRILL__DRILL__REPORTS": str(where / "reports"), **(environment or {})}
     own["PYTHONPATH"] = str(ROOT)
     where.mkdir(parents=True, exist_ok=True)
-    if terminal is not None:
+    if terminal is not None and os.isatty(terminal):
         command = ["setsid", "--ctty", *command]
     out = subprocess.PIPE if terminal is None else terminal
     drill = Drilling(command, cwd=cwd, env=own, stdin=terminal, stdout=out, stderr=subprocess.STDOUT, text=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -228,6 +229,40 @@ def heard(terminal: int) -> Iterator[bytearray]:
     finally:
         over.set()
         listener.join()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nobody_reads_what_it_says(stage: Estate, tmp_path: Path) -> None:
+    """Behind a pager, or Ctrl-S, nothing that is written goes through any more: the estate is put back meanwhile."""
+    before = kept(stage)
+    ours, theirs = os.pipe()
+    drill = start_drill(tmp_path, stage.file, feature=ACTS, environment=QUICK_DOUBT, terminal=theirs)
+    try:
+        until_marked(tmp_path, drill)
+        fill(theirs)
+        os.close(theirs)
+        drill.send_signal(signal.SIGTERM)
+        assert eventually(lambda: kept(stage) == before, 120)
+        assert drill.poll() is None
+        while os.read(ours, 65536):
+            pass
+        assert drill.wait(120) != 0
+    finally:
+        drill.kill()
+        drill.wait()
+        os.close(ours)
+    until_restored(tmp_path)
+
+
+def fill(pipe: int) -> None:
+    """Fill a pipe to the brim, through a description of its own: who shares this one must go on waiting."""
+    filler = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
+    for size in (65536, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(filler, b"." * size)
+    os.close(filler)
 
 
 @pytest.mark.slow
