@@ -90,9 +90,9 @@ def _shares(folded: Fold, objectives: Objectives) -> dict[Population, float]:
 
 
 def _unseen(lost: Bounds, judged: Strand) -> Bounds:
-    """Widen the upper bound by what samples without a failure cannot rule out (rule of three)."""
-    if not judged.samples:
-        return Bounds(0.0, 0.0, inf)
+    """Widen the upper bound by what samples without a failure cannot rule out (rule of three); one alone covers no time."""
+    if judged.samples < 2:
+        return Bounds(lost.estimate_ns, lost.at_least_ns, inf)
     if judged.goods < judged.samples:
         return lost
     watched = judged.last_ns - judged.first_ns

@@ -117,7 +117,7 @@ def _dns(facts: Facts, recovery: Recovery | None) -> Iterator[Note]:
 def _outages(measured: Measured) -> Iterator[Note]:
     found = measured.outages
     if not found:
-        if measured.fold.judged.samples:
+        if measured.fold.judged.goods > 1:
             hidden = seconds(measured.fold.judged.blind_ns)
             text = f"No outage was seen. One shorter than {hidden} could hide between two good samples."
             yield Note("outage", text, measured.fold.judged.blind_ns / 1e9, "s")

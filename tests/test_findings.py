@@ -98,6 +98,14 @@ def test_a_target_that_was_never_up_is_inconclusive() -> None:
     assert reason == "the target was never up during the run: all 50 judged samples failed (mostly http error)"
 
 
+def test_a_single_good_sample_proves_nothing() -> None:
+    """One good sample covers no time: no upper bound, INCONCLUSIVE, and no word of what could hide between two."""
+    findings = analyse(facts(strip("+", GAP), GAP), STEADY)
+    assert (findings.verdict, findings.downtime.user_weighted.at_most_s) == (Verdict.INCONCLUSIVE, None)
+    assert not [note.text for note in findings.notes if "could hide" in note.text]
+    assert analyse(facts(strip("++", GAP), GAP), STEADY).downtime.user_weighted.at_most_s is not None
+
+
 def test_nothing_measured_is_inconclusive() -> None:
     """Without a sample there is no verdict, and still findings."""
     verdict, reason = concluded(facts([], GAP))
