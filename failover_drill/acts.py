@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from failover_drill.changes import DISABLED, ENABLED, RUNNING, STOPPED, Change
 from failover_drill.facts import Segment
+from failover_drill.promises import APP, ENDPOINT
 from failover_drill.target import Role, Target
-from failover_drill.undo import APP, ENDPOINT
 
 
 def disable(target: Target, role: Role) -> tuple[Change, ...]:

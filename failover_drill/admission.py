@@ -15,8 +15,9 @@ from failover_drill.changes import Change, Changes
 from failover_drill.errors import Unsafe
 from failover_drill.guards import Guards, resources
 from failover_drill.journal import Journal
+from failover_drill.promises import LOCK, LOCKING
 from failover_drill.restoration import World
-from failover_drill.undo import LOCK, LOCKING, Limits
+from failover_drill.undo import Limits
 
 
 @dataclass(frozen=True, slots=True)

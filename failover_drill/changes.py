@@ -20,8 +20,8 @@ from failover_drill.clock import Clock
 from failover_drill.errors import JournalError, PlatformError, Unsafe
 from failover_drill.facts import Mark, Segment
 from failover_drill.platform import Faults, Platform, Receipt
+from failover_drill.promises import APP, DEED, ENDPOINT, FAULT, INJECTION, LOCK, LOCK_TAG, PREPARATION, UNDO
 from failover_drill.target import Target, resource_name
-from failover_drill.undo import APP, DEED, ENDPOINT, FAULT, INJECTION, LOCK, LOCK_TAG, PREPARATION, UNDO
 
 ENABLED, DISABLED = "Enabled", "Disabled"
 RUNNING, STOPPED = "Running", "Stopped"

@@ -29,11 +29,12 @@ from failover_drill.judging import Judging, told
 from failover_drill.looking import Looking
 from failover_drill.owed import Owed
 from failover_drill.platform import ReadBacks, Traffic
+from failover_drill.promises import DEED, FAULT, INJECTION, PREPARATION, WAKING
 from failover_drill.readiness import Readiness
 from failover_drill.recovery import KNOWN_BAD
 from failover_drill.restoration import World
 from failover_drill.target import Role
-from failover_drill.undo import DEED, DRAIN_MARGIN_S, FAULT, INJECTION, PREPARATION, WAKING
+from failover_drill.undo import DRAIN_MARGIN_S
 from failover_drill.users import Users
 from failover_drill.waiting import Waiting, Waits
 

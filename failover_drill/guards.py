@@ -23,9 +23,9 @@ from failover_drill.cost import Expected
 from failover_drill.errors import PlatformError, Unsafe
 from failover_drill.facts import Objectives
 from failover_drill.platform import Direct, Names, Permission, Platform
+from failover_drill.promises import LOCK_TAG
 from failover_drill.settings_tables import CalendarTable, SafetyTable
 from failover_drill.target import Region, Target, provider_type, resource_name
-from failover_drill.undo import LOCK_TAG
 from failover_drill.wording import duration
 
 ALLOWED_TAG, ALLOWED = "failover-drill", "allowed"

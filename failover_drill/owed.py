@@ -13,8 +13,9 @@ from failover_drill import interrupts, restoration
 from failover_drill.changes import Changes
 from failover_drill.errors import DrillError
 from failover_drill.journal import Journal
+from failover_drill.promises import FAULT, LOCK, Promise, outstanding
 from failover_drill.restoration import Snapshot, World
-from failover_drill.undo import FAULT, LOCK, Limits, Promise, outstanding
+from failover_drill.undo import Limits
 
 
 class Owed:

@@ -19,11 +19,13 @@ from typing import Any
 from failover_drill import journal, record
 from failover_drill.changes import Change, Changes, Pen
 from failover_drill.clock import Clock, anchor
+from failover_drill.drift import drift
 from failover_drill.errors import DrillError, JournalError, PlatformError
 from failover_drill.journal import Entry, Journal
 from failover_drill.platform import Direct, Faults, Names, Platform
+from failover_drill.promises import LOCK, LOCKING, OWED, Promise, outstanding
 from failover_drill.target import Target, target_from
-from failover_drill.undo import LOCK, LOCKING, OWED, Compensator, Limits, Promise, drift, outstanding
+from failover_drill.undo import Compensator, Limits
 
 Say = Callable[[str], None]
 Snapshot = Mapping[str, Mapping[str, object]]

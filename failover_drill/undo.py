@@ -1,115 +1,31 @@
-"""Putting the estate back: what was promised, newest first, each until it holds.
+"""Putting the estate back: what was promised (promises.py), newest first, each until it holds.
 
-    promise ── the change and its undo, on the disk before the change is sent
-       │           deed: stop app eastus          undo: app eastus → Running
-       │           deed: disable endpoint eastus  undo: endpoint eastus → Enabled
+    debts ── of promises outstanding, faults first, then what gives service back, then what takes it away
        ▼
     compensate ── read; if it is as wanted, done; else wait for what it needs, set it, read again
        ▼
     look again ── at what nobody knows the outcome of: a call that was under way may take effect late
 
-Faults are ended first: they may stand in the way of all else. Three needs bend the order of the rest: what gives service back
-comes before what takes it away, since names leave a region only for one that serves; an endpoint is re-enabled only when its app
-answers directly, since Traffic Manager serves it before any probe has passed (azure-facts §3.6); an app is stopped again only
-when names have led elsewhere for a TTL. A resource that was changed more than once goes straight back to what it was first.
+Two needs are waited for: an endpoint is re-enabled only when its app answers directly, since Traffic Manager serves it before
+any probe has passed (azure-facts §3.6); an app is stopped again only when names have led elsewhere for a TTL.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from failover_drill.clock import Clock
 from failover_drill.errors import DrillError, JournalError, PlatformError
-from failover_drill.journal import Entry
 from failover_drill.platform import Direct, Faults, Names, Platform
-from failover_drill.target import Region, Target, resource_name
+from failover_drill.promises import APP, ENDPOINT, FAULT, LOCK, LOCK_TAG, TAKING, UNDO, WAKING, Debt, Promise, debts
+from failover_drill.target import Region, Target
 
-APP, ENDPOINT, LOCK, FAULT = "app", "endpoint", "lock", "fault"
-DEED, UNDO, LOCKING, WAKING = "deed", "undo", "lock", "wake"
-PREPARATION, INJECTION = "preparation", "fault"  # what a scenario needs beforehand; a fault that users feel
-# The purposes of changes that need an undo; an undo needs none.
-OWED = frozenset({DEED, LOCKING, WAKING, PREPARATION, INJECTION})
-TAKING = frozenset({"Stopped", "Disabled"})
-LOCK_TAG = "failover-drill-lock"
 DRAIN_MARGIN_S = 1.5  # resolvers keep an answer for up to TTL + 1 s (prototypes-estate §5)
 BACKOFF_S = 0.2
 BACKOFF_MAX_S = 3.0
 HOLD_EVERY_NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """One undo: make *resource*, an app or an endpoint, be as it was. `wanted` is a state or an enabled status.
-
-    A lock's undo removes the tag only while its value is `held`: another's lock is not ours to take away. A fault's ends the one
-    whose id is `held`. `doubtful`: nobody knows whether the deed took effect, or will.
-    """
-
-    id: str
-    kind: str  # APP, ENDPOINT, LOCK or FAULT
-    resource: str
-    region: str
-    wanted: str  # "Running", "Stopped"; "Enabled", "Disabled"; "" for a lock and a fault
-    held: str = ""
-    doubtful: bool = True
-
-    def __str__(self) -> str:
-        if self.kind == FAULT:
-            return f"fault {self.held} → over"
-        return f"{self.kind} {resource_name(self.resource)} → {self.wanted or 'free'}"
-
-
-def outstanding(entries: Iterable[Entry]) -> list[Promise]:
-    """Return the promises not yet redeemed, oldest first.
-
-    A deed that surely failed changed nothing; any other may have, so it is undone.
-    """
-    open_: dict[str, Promise] = {}
-    for entry in entries:
-        name = entry.fields.get("id", "")
-        if entry.kind == "promise" and entry.fields["purpose"] in OWED:
-            open_[name] = _promise(entry.fields)
-        elif (entry.kind == "outcome" and entry.fields["outcome"] == "failed") or entry.kind == "redeemed":
-            open_.pop(name, None)
-        elif entry.kind == "outcome" and name in open_:
-            open_[name] = replace(open_[name], doubtful=entry.fields["outcome"] != "ok")
-    return list(open_.values())
-
-
-def _promise(fields: Mapping[str, Any]) -> Promise:
-    undo = fields["undo"]
-    return Promise(fields["id"], undo["kind"], undo["resource"], fields["region"], undo["wanted"], undo.get("held", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """What one resource is owed: the state it was in first. `promises` are all that this redeems."""
-
-    final: Promise
-    promises: tuple[Promise, ...]
-
-    @property
-    def doubtful(self) -> bool:
-        return any(p.doubtful for p in self.promises)
-
-    def __str__(self) -> str:
-        return str(self.final)
-
-
-def debts(promises: Sequence[Promise]) -> list[Debt]:
-    """Return what is owed to each resource: first faults, each apart, then what gives service back, then what takes it away.
-
-    Newest first in each.
-    """
-    owed: dict[tuple[str, str, str], list[Promise]] = {}
-    for promise in reversed(promises):
-        which = promise.held if promise.kind == FAULT else ""
-        owed.setdefault((promise.kind, promise.resource.lower(), which), []).append(promise)
-    found = [Debt(own[-1], tuple(own)) for own in owed.values()]
-    return sorted(found, key=lambda debt: (debt.final.kind != FAULT, debt.final.wanted in TAKING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,28 +232,3 @@ class Compensator:
 
     def _region(self, name: str) -> Region:
         return next(r for r in self._target.regions if r.name == name)
-
-
-def drift(before: Mapping[str, Mapping[str, object]], after: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return each difference between two snapshots of the same resources, one line each. Null and absent are the same."""
-    lines = []
-    for resource in sorted({*before, *after}):
-        was, now = flat(before.get(resource, {})), flat(after.get(resource, {}))
-        for key in sorted({*was, *now}):
-            if was.get(key) != now.get(key):
-                lines.append(f"{resource_name(resource)}: {key} was {was.get(key)}, is {now.get(key)}")
-    return lines
-
-
-def flat(value: object, at: str = "") -> dict[str, str]:
-    """Return every leaf of nested mappings and lists by its dotted path, as JSON writes it; without what is null."""
-    if isinstance(value, Mapping) and value:
-        pairs: Iterable[tuple[str, object]] = ((str(k), v) for k, v in value.items())
-    elif isinstance(value, list | tuple) and value:
-        pairs = ((str(i), v) for i, v in enumerate(value))
-    else:
-        return {} if value is None else {at: json.dumps(value)}
-    found: dict[str, str] = {}
-    for key, inner in pairs:
-        found.update(flat(inner, f"{at}.{key}" if at else key))
-    return found

@@ -11,11 +11,11 @@ import pytest
 from failover_drill.abort import Conditions, Seen, breach, conditions
 from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.guards import STOP_TAG
+from failover_drill.promises import LOCK_TAG
 from failover_drill.settings import Settings
 from failover_drill.settings_tables import AbortTable
 from failover_drill.target import Target
 from failover_drill.targets import open_target
-from failover_drill.undo import LOCK_TAG
 from tests.stage import COLD, Estate, await_journal, estate, latest, run_drill, start_drill
 from tests.test_drill_failover import settings_of, state
 

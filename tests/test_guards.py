@@ -22,11 +22,11 @@ from failover_drill.guards import ALLOWED, ALLOWED_TAG, STOP_TAG, Consent, group
 from failover_drill.lock import Lock, alone_here
 from failover_drill.platform import Permission
 from failover_drill.preflight import rehearse
+from failover_drill.promises import LOCK_TAG
 from failover_drill.settings import Settings
 from failover_drill.settings_tables import CalendarTable, SafetyTable
 from failover_drill.target import Role, Target, group_name, resource_name
 from failover_drill.targets import open_target
-from failover_drill.undo import LOCK_TAG
 from tests.servers import eventually
 from tests.stage import COLD, Estate, await_journal, estate, run_drill, start_drill
 from tests.test_guardian import guardian_of

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from failover_drill.drift import drift, flat
 from failover_drill.journal import Entry
-from failover_drill.undo import Promise, debts, drift, flat, outstanding
+from failover_drill.promises import Promise, debts, outstanding
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
