@@ -83,7 +83,7 @@ def test_whether_it_happened(case: str, target: Target, tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_told_to_wait_for_an_hour(stage: Estate, target: Target) -> None:
     """A read that is told to come back in an hour asks again within seconds: an undo must not stand still for that."""
 

@@ -29,7 +29,7 @@ def test_a_stopped_endpoint_is_disabled_and_enabled_again(tmp_path: Path) -> Non
 
     The undo is promised for what the endpoint was first; the dry run names the change.
     """
-    quick = {"drill": {"reports": str(tmp_path / "reports")}, "safety": {"lock": "local"}, "wait": {"complete_s": 40}}
+    quick = {"drill": {"reports": str(tmp_path / "reports")}, "safety": {"lock": "local"}, "wait": {"complete_s": 90}}
     with (
         estate(tmp_path / "estate", ASLEEP) as stage,
         open_target(Settings(), "local", stage.file, tmp_path / "log") as (target, _),
