@@ -166,6 +166,7 @@ def test_a_call_outside_the_role_is_403_and_names_the_right(tmp_path_factory: py
         "Microsoft.Web/sites/read",
         "Microsoft.Web/sites/stop/action",
         "Microsoft.Network/trafficManagerProfiles/*",
+        "Microsoft.Authorization/permissions/read",
     ]
     config = {**QUICK, "identity": {"role": role, "not_role": ["Microsoft.Network/trafficManagerProfiles/delete"]}}
     with running(tmp_path_factory.mktemp("estate"), config) as estate:
