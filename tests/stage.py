@@ -185,20 +185,22 @@ def performance(
     *arguments: str,
     config: Mapping[str, Any] = COLD,
     prepare: Callable[[Estate], object] = lambda stage: None,
+    prompt: Callable[[Performance], bool] = lambda performed: True,
     **options: Any,
 ) -> Iterator[Performance]:
     """Have a drill performed on an estate of its own; anew, where its instrument says of itself that it was not fit.
 
-    On a machine that is too busy to send on time a drill is INCONCLUSIVE, as it must be. The last one counts, whatever it
-    says: where the instrument is never fit, the test of it fails.
+    On a machine that is too busy to send on time a drill is INCONCLUSIVE, as it must be. One that was not *prompt*, because
+    processes got their turn late, is performed anew, too. The last one counts, whatever it says: what is never so, fails.
     """
     for attempt in range(1, TRIES + 1):
         with estate(where / f"estate-{attempt}", config) as stage:
             prepare(stage)
             before = stage.control("GET", "/_state")
             drilled = run_drill(where / f"drill-{attempt}", stage.file, *arguments, **options)
-            if drilled.fit or attempt == TRIES:
-                yield Performance(stage, before, drilled)
+            performed = Performance(stage, before, drilled)
+            if attempt == TRIES or (drilled.fit and prompt(performed)):
+                yield performed
                 return
 
 

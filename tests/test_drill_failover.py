@@ -19,9 +19,11 @@ from failover_drill.findings import analyse
 from failover_drill.journal import verify
 from tests.stage import COLD, ROOT, Drilled, Estate, Performance, performance
 
+POLL_S = 0.1  # drill.toml: wait.poll_s
 LAG_S = 1.0  # the estate's default
 CLOCK_S = 0.02  # between two readings of a clock
-GRACE_S = 5.0  # of processes on a busy machine: what is near, and not how near
+GRACE_S = 0.3  # of processes that share two cores
+BUSY_S = 5.0  # of the estate's own, on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def performed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Performance]
     """One drill, judged by every test of this module; Allure writes beside it, where its plugin is installed."""
     where = tmp_path_factory.mktemp("drill")
     allure = [f"--alluredir={where / 'allure'}", "--clean-alluredir"] if find_spec("allure_pytest") else []
-    with performance(where, *allure) as ended:
+    with performance(where, *allure, prompt=prompt) as ended:
         yield ended
 
 
@@ -52,6 +54,34 @@ def state(stage: Estate) -> Any:
 def switched(stage: Estate, event: str, **fields: object) -> list[float]:
     """The wall times, epoch seconds, of the estate's own events."""
     return [e["wall_ns"] / 1e9 for e in stage.truth(event) if all(e.get(k) == v for k, v in fields.items())]
+
+
+def switched_to(stage: Estate, began: float) -> float:
+    """When the authority first answered with the secondary."""
+    address = next(app["address"] for app in stage.ready["web_apps"] if app["role"] == "secondary")
+    return next(at for at in switched(stage, "answer", name=stage.ready["public_host"], answer=[address]) if at > began)
+
+
+def delays(performed: Performance) -> dict[str, float]:
+    """How much later than the estate's own log the findings have what they may have later. Seconds, the allowance taken off."""
+    findings, stage = performed.drilled.findings, performed.stage
+    recovery, ends = findings["recovery"], {s["name"]: s["ended"] for s in findings["recovery"]["segments"]}
+    silent = switched(stage, "serving", region="eastus", serving=False)[0]
+    served = max(
+        (at for at in switched(stage, "serving", region="westus3", serving=True) if at <= ends["enable secondary"]),
+        default=0.0,
+    )
+    within_s = switched_to(stage, silent) - silent + COLD["profile"]["ttl"] + findings["traffic"]["gap_s"]
+    return {
+        "recovery time": recovery["time_s"] - within_s,
+        "disable primary": ends["disable primary"] - silent - POLL_S,
+        "enable secondary": ends["enable secondary"] - served - POLL_S,
+        "beginning": silent - recovery["began"],
+    }
+
+
+def prompt(performed: Performance) -> bool:
+    return performed.drilled.code != 0 or max(delays(performed).values()) <= GRACE_S
 
 
 def test_it_passes_and_says_so(drilled: Drilled) -> None:
@@ -134,30 +164,22 @@ def test_it_was_foretold(drilled: Drilled) -> None:
     assert kinds.index("header") == 0 < kinds.index("promise")
 
 
-def test_the_recovery_time_is_the_truth(drilled: Drilled, stage: Estate) -> None:
+def test_the_recovery_time_is_the_truth(performed: Performance) -> None:
     """The last user who honours the TTL comes back between the authority's switch and one TTL later, as the estate saw it."""
-    recovery = drilled.findings["recovery"]
-    gap = drilled.findings["traffic"]["gap_s"]
-    began = switched(stage, "serving", region="eastus", serving=False)[0]
-    address = next(app["address"] for app in stage.ready["web_apps"] if app["role"] == "secondary")
-    turned = next(
-        e["wall_ns"] / 1e9
-        for e in stage.truth("answer")
-        if e["wall_ns"] / 1e9 > began and e["name"] == stage.ready["public_host"] and e["answer"] == [address]
-    )
-    silent = next(each["ended"] for each in recovery["segments"] if each["name"] == "disable primary")
-    assert recovery["began"] <= began <= silent
-    ttl = COLD["profile"]["ttl"]
-    assert turned - began - gap <= recovery["time_s"] <= turned - began + ttl + gap + GRACE_S
+    findings = performed.drilled.findings
+    recovery = findings["recovery"]
+    began = switched(performed.stage, "serving", region="eastus", serving=False)[0]
+    late = delays(performed)
+    assert 0 <= late["beginning"] <= GRACE_S
+    assert switched_to(performed.stage, began) - began - findings["traffic"]["gap_s"] <= recovery["time_s"]
+    assert late["recovery time"] <= GRACE_S
 
 
-def test_the_segments_are_the_truth(drilled: Drilled, stage: Estate) -> None:
-    """Each act ends soon after it took effect by the estate's own log, and never before."""
-    ends = {s["name"]: s["ended"] for s in drilled.findings["recovery"]["segments"]}
-    silent = switched(stage, "serving", region="eastus", serving=False)[0]
-    serves = switched(stage, "serving", region="westus3", serving=True)
-    assert silent <= ends["disable primary"] <= silent + GRACE_S
-    assert any(at <= ends["enable secondary"] <= at + GRACE_S for at in serves)
+def test_the_segments_are_the_truth(performed: Performance) -> None:
+    """Each act ends within one poll of when it took effect by the estate's own log, and never before."""
+    late = delays(performed)
+    assert -POLL_S <= late["disable primary"] <= GRACE_S
+    assert -POLL_S <= late["enable secondary"] <= GRACE_S
 
 
 def test_the_data_loss_is_the_truth(drilled: Drilled, stage: Estate) -> None:
@@ -170,7 +192,7 @@ def test_the_data_loss_is_the_truth(drilled: Drilled, stage: Estate) -> None:
     truth = stopped - written[lost["keys"][0]]
     assert loss["loss"]["at_least_s"] <= truth + CLOCK_S <= loss["loss"]["at_most_s"] + 2 * CLOCK_S
     assert loss["loss"]["at_most_s"] + 2 * CLOCK_S >= LAG_S
-    assert truth <= LAG_S + GRACE_S
+    assert truth <= LAG_S + BUSY_S
     assert (loss["unknown"], loss["region"]) == (0, "westus3")
     assert "data loss: " in drilled.output
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.stage import COLD, Performance, estate, performance, start_drill
-from tests.test_drill_failover import GRACE_S, switched
+from tests.test_drill_failover import switched
 from tests.test_guardian import assert_secret, kept, kept_of, until_restored
 
 BOTH = {"eastus", "westus3"}
 LOSS = "features/region_loss.feature"
+GRACE_S = 5.0  # of processes on a busy machine: what is near, and not how near
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
