@@ -29,6 +29,7 @@ from azure.mgmt.trafficmanager.models import Endpoint, EndpointProperties
 from azure.mgmt.web import WebSiteManagementClient
 
 from failover_drill import telemetry
+from failover_drill.adapters.apart import apart, refuse_abandoned
 from failover_drill.adapters.credentials import Cloud, Credential, client_options, why_nobody
 from failover_drill.errors import PlatformError
 from failover_drill.platform import AppState, EndpointState, Identity, Permission, ProfileState, Receipt
@@ -52,13 +53,13 @@ PLANS_VERSION = "2024-04-01"
 
 
 def translated(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Turn the SDK's errors into PlatformError; the second argument of the method is the resource id."""
+    """Call the SDK apart, and turn its errors into PlatformError; the second argument of the method is the resource id."""
 
     def decorate(method: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(method)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             with telemetry.within(operation, resource_id=str(args[1])):
-                return told(*args, **kwargs)
+                return apart(functools.partial(told, *args, **kwargs))
 
         def told(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
@@ -147,6 +148,7 @@ class ArmPlatform:
             "read_timeout": read_timeout_s,
             "connection_timeout": 10.0,
             "raw_response_hook": _note,
+            "raw_request_hook": refuse_abandoned,
         }
         options |= client_options(cloud, target.ca_file)
         if target.local:
