@@ -27,7 +27,7 @@ MEANING: Mapping[str, Mapping[str, str]] = {
         "workers": "load processes; one sends about 1000 requests a second",
         "timeout_s": "deadline of a whole request, name look-up included",
         "slow_s": "an answer later than this is bad",
-        "settle_s": "steady state is watched this long before the first change",
+        "settle_s": "steady state is watched this long before the first change, and at random up to a TTL, 5 s at most, longer",
         "method": "the HTTP method of every request",
         "paths": "the paths asked for, by weight: `[[traffic.paths]]`",
         "expect_status": 'the good statuses, such as `"200-399,404"`',

@@ -46,7 +46,7 @@ class Page:
         self._state: dict[str, Any] = {"showing": None, "strip": "", "report": False, "leave": False}
         self._directory: Path | None = None
         self._asked_s = 0.0
-        self._changed = threading.Lock()
+        self._changed = threading.RLock()  # a signal may leave it taken by the main thread, which goes on
         page_html()  # made now: the drill must not wait for it
         self._server = _Server((ADDRESS, 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="live page", daemon=True)

@@ -98,7 +98,7 @@ def clients_of(settings: Settings, target: Target) -> Clients:
     asking = traffic.rate * (traffic.mix.fresh + traffic.mix.keepalive) / 100
     return Clients(
         caches=traffic.caches,
-        watched=len(target.resolvers) + 1,
+        watched=1 if target.local else len(target.resolvers) + 1,  # ours alone: first asked at once, so of one age
         ttl_floor_s=traffic.ttl_floor_s,
         ttl_overstay_s=traffic.ttl_overstay_s,
         gap_s=min(traffic.caches / asking if asking else 0.0, 60.0),

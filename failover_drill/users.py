@@ -9,6 +9,7 @@ What they see is judged in judging.py.
 
 from __future__ import annotations
 
+import random
 from dataclasses import asdict
 
 from failover_drill.errors import Unsafe
@@ -23,6 +24,7 @@ from failover_drill.waiting import Waits
 from failover_drill.wording import spread
 
 RECOVERING_S = 15.0
+AT_RANDOM_S = 5.0  # at most, beyond the settling time
 WRITTEN_S = 1.5  # samples are on the disk by then: a load process writes each half second
 PROBE_PATIENCE_S = 5.0  # until the data probe's first writes must have been acknowledged
 
@@ -41,6 +43,7 @@ class Users:
         waits: Waits,
     ) -> None:
         self._target, self._traffic, self._read_back = world.target, traffic, read_back
+        self._names = world.names
         self._judging, self._objectives = judging, objectives
         self._journal, self._clock, self._waits = journal, world.clock, waits
         self.measured = False
@@ -50,15 +53,26 @@ class Users:
         self._traffic.start()
         self.measured = True
         self._journal.append("traffic began", {})
-        self._clock.wait(self._waits.settle_s)
+        watched_s = self._watch_at_rest()
         availability = self._judging.findings().traffic.judged.share
         if availability is None or availability < self._objectives.availability:
             share = "nothing was measured" if availability is None else f"availability is {availability:.3%}"
             raise Unsafe(
-                f"steady state does not hold: over {self._waits.settle_s:g} s before the drill {share}, "
+                f"steady state does not hold: over {watched_s:.3g} s before the drill {share}, "
                 f"under the objective of {self._objectives.availability:.4g}"
             )
         self._check_data_probe()
+
+    def _watch_at_rest(self) -> float:
+        """Wait for the settling time, and at random up to a TTL more. Returns both, in seconds.
+
+        The watched caches keep what we asked first. Without that, what is left of it when names are switched, and so the length
+        of `propagate`, would follow from our own timetable.
+        """
+        ttl_s = self._names.ask("authority").ttl_s or 0
+        seconds = self._waits.settle_s + random.uniform(0, min(ttl_s, AT_RANDOM_S))
+        self._clock.wait(seconds)
+        return seconds
 
     def _check_data_probe(self) -> None:
         """Raise Unsafe unless writes are acknowledged, and found again where they were taken."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 import dns.exception
 import dns.flags
@@ -19,6 +20,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
+from failover_drill.adapters.apart import apart
 from failover_drill.errors import SettingsError
 from failover_drill.facts import Resolution
 from failover_drill.target import Target
@@ -37,6 +39,9 @@ class NameAsker:
         self.vantages: tuple[str, ...] = (*self._servers, CACHING)
 
     def ask(self, vantage: str) -> Resolution:
+        return apart(partial(self._asked, vantage))  # dnspython's cache has a lock, too
+
+    def _asked(self, vantage: str) -> Resolution:
         asked_ns = time.monotonic_ns()
         try:
             answer = self._cached() if vantage == CACHING else self._straight(vantage)
