@@ -17,7 +17,9 @@ from failover_drill.facts import Facts, Objectives
 from failover_drill.findings import Findings, Verdict
 from failover_drill.target import Region
 
-RECENT_S = 3.0  # what "just now" means of users
+RECENT_S = (
+    3.0  # what "just now" means of users, and never more than the stabilisation time: then the outage would be in it
+)
 
 
 class Judging:
@@ -25,6 +27,7 @@ class Judging:
 
     def __init__(self, directory: Path, objectives: Objectives) -> None:
         self._directory, self._objectives = directory, objectives
+        self._recent_s = min(RECENT_S, objectives.stabilisation_s)
 
     def facts(self) -> Facts:
         """Return what has been written down so far."""
@@ -42,7 +45,7 @@ class Judging:
 
     def serving(self) -> set[str]:
         """Return the regions that served the users who honour the TTL just now."""
-        return record.regions_serving(self.facts(), self._objectives.judged, RECENT_S)
+        return record.regions_serving(self.facts(), self._objectives.judged, self._recent_s)
 
     def require_served_by(self, region: Region) -> None:
         """Raise ObjectiveNotMet unless it was this region alone."""
@@ -52,7 +55,9 @@ class Judging:
 
     def users_are_well(self) -> bool:
         """Was availability of the judged clients at its objective just now? Asked so that no outage is left open at the end."""
-        return record.availability(self.facts(), self._objectives.judged, RECENT_S) >= self._objectives.availability
+        return (
+            record.availability(self.facts(), self._objectives.judged, self._recent_s) >= self._objectives.availability
+        )
 
     def recovered(self, since_s: float) -> bool:
         """Have users recovered, and been watched for the stabilisation time since *since_s* (epoch)? It may not show yet."""

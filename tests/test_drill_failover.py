@@ -19,6 +19,7 @@ from failover_drill.findings import analyse
 from failover_drill.journal import verify
 from tests.stage import COLD, ROOT, Drilled, Estate, Performance, performance
 
+LANES = 20  # clients, who take turns: one that kept its connection learns at its next turn that the region is silent
 POLL_S = 0.1  # drill.toml: wait.poll_s
 LAG_S = 1.0  # the estate's default
 CLOCK_S = 0.02  # between two readings of a clock
@@ -31,7 +32,8 @@ def performed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Performance]
     """One drill, judged by every test of this module; Allure writes beside it, where its plugin is installed."""
     where = tmp_path_factory.mktemp("drill")
     allure = [f"--alluredir={where / 'allure'}", "--clean-alluredir"] if find_spec("allure_pytest") else []
-    with performance(where, *allure, prompt=prompt) as ended:
+    lanes = {"FAILOVER_DRILL__TRAFFIC__LANES": str(LANES)}
+    with performance(where, *allure, prompt=prompt, environment=lanes) as ended:
         yield ended
 
 
@@ -71,7 +73,7 @@ def delays(performed: Performance) -> dict[str, float]:
         (at for at in switched(stage, "serving", region="westus3", serving=True) if at <= ends["enable secondary"]),
         default=0.0,
     )
-    within_s = switched_to(stage, silent) - silent + COLD["profile"]["ttl"] + findings["traffic"]["gap_s"]
+    within_s = switched_to(stage, silent) - silent + COLD["profile"]["ttl"] + LANES * findings["traffic"]["gap_s"]
     return {
         "recovery time": recovery["time_s"] - within_s,
         "disable primary": ends["disable primary"] - silent - POLL_S,
@@ -165,7 +167,7 @@ def test_it_was_foretold(drilled: Drilled) -> None:
 
 
 def test_the_recovery_time_is_the_truth(performed: Performance) -> None:
-    """The last user who honours the TTL comes back between the authority's switch and one TTL later, as the estate saw it."""
+    """The last user who honours the TTL comes back between the authority's switch and his first turn a TTL later."""
     findings = performed.drilled.findings
     recovery = findings["recovery"]
     began = switched(performed.stage, "serving", region="eastus", serving=False)[0]
