@@ -19,6 +19,7 @@ from failover_drill.adapters.arm import ArmPlatform
 from failover_drill.settings import Settings
 from failover_drill.target import Target
 from failover_drill.targets import open_target
+from tests.servers import eventually
 from tests.stage import COLD, Estate, estate
 
 STRIKES = 1_500
@@ -92,12 +93,5 @@ def test_an_abandoned_write_is_not_sent(target: Target, stage: Estate) -> None:
             platform.stop(target.primary.app_id)
         assert time.monotonic() - began < HUNG_S / 2
     assert platform.app_state(target.primary.app_id).state == "Running"  # waits for a token as long
-    until(lambda: not [each for each in threading.enumerate() if each.name == "call"])
+    assert eventually(lambda: not [each for each in threading.enumerate() if each.name == "call"])
     assert stage.writes() == []
-
-
-def until(holds: Any) -> None:
-    deadline = time.monotonic() + HUNG_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
